@@ -1,0 +1,58 @@
+# Everything that a person does with this checkout. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+# `make STACK=...` works on another stack; the public passphrase is exported for the lab's only
+STACK ?= lab
+ENGINE = eval "$$($(PYTHON) tools/engine.py env --stack $(STACK))"
+SOURCES := gridmill components operations lab tools tests playbooks __main__.py
+
+.PHONY: help setup lab lab-down preview check format test golden render lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## system packages, virtual environment, Pulumi engine and plugin
+	@$(PYTHON) tools/setup.py
+
+lab: setup ## the virtual site: rack it, `pulumi up` of stack lab, summary
+	@$(BIN)/lab up --stack Pulumi.lab.yaml
+	@$(ENGINE) && pulumi stack select --create lab && pulumi up --stack lab --yes --non-interactive \
+	  && pulumi stack output site --json --stack lab | $(BIN)/gridmill summary
+
+lab-down: ## end the virtual site; its state in Pulumi is forgotten with it, caches stay
+	@$(BIN)/lab down --stack Pulumi.lab.yaml
+	@$(ENGINE) && if pulumi stack ls --json | grep -q '"name": "lab"'; then pulumi stack rm lab --force --yes --preserve-config; fi
+
+preview: setup ## `pulumi preview --diff` of stack lab
+	@$(ENGINE) && pulumi preview --stack lab --diff --non-interactive
+
+check: setup ## format, lint, types and all tests that need neither root nor the engine; under 2 minutes
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict
+	@$(BIN)/gridmill render lab --check
+	@$(BIN)/python -m pytest -q -m 'not lab and not engine'
+
+test: check ## every test, the virtual site included
+	@$(ENGINE) && $(BIN)/python -m pytest -m 'lab or engine'
+
+format: setup ## format the code
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+golden: setup ## write the golden sites anew; look at the difference
+	@GRIDMILL_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/render && git diff --stat tests/golden
+
+render: setup ## write what is generated from the stack definitions
+	@$(BIN)/gridmill render lab
+
+lock: setup ## lock the requirements anew (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove what is generated in the checkout
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

@@ -1,0 +1,104 @@
+"""The site: everything that one stack brings up, and the summary that it exports."""
+
+import json
+from typing import Any, Optional, TypedDict
+
+import pulumi
+
+from components.ansible_run import Phase, document_digest, playbook_digest
+from components.pod import Pod
+from components.slurm import Acceptance, SlurmControl
+from gridmill.plan import SitePlan
+from gridmill.render.documents import ACCEPTANCE, CONTROL, documents
+
+SUMMARY_VERSION = 1
+"""Version of the exported summary; it grows, it does not change."""
+
+
+class SiteArgs(TypedDict):
+    domain: pulumi.Input[str]
+    """DNS domain."""
+    supernet: pulumi.Input[str]
+    """All addresses, in CIDR form."""
+    grid_limit_w: pulumi.Input[int]
+    """What may be drawn at the meter, in W."""
+    meter_w: pulumi.Input[int]
+    """Nameplate of all machines at the meter, in W."""
+
+
+class Site(pulumi.ComponentResource):
+    """A modular AI factory: control plane, pods, and their acceptance."""
+
+    summary: pulumi.Output[dict[str, Any]]
+    """One versioned object that other stacks may read."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: SitePlan,
+        secrets: dict[str, pulumi.Output[str]],
+        opts: Optional[pulumi.ResourceOptions] = None,
+    ) -> None:
+        args: SiteArgs = {
+            "domain": plan.domain,
+            "supernet": plan.supernet,
+            "grid_limit_w": plan.grid_limit_w,
+            "meter_w": plan.meter_w,
+        }
+        super().__init__("gridmill:index:Site", name, dict(args), opts)
+        inside = pulumi.ResourceOptions(parent=self)
+        phases = documents(plan)
+        roles = {"roles": playbook_digest()}
+        control = SlurmControl(f"{name}-control", plan.slurm, Phase(phases[CONTROL], roles, secrets), inside)
+        pods = [
+            Pod(
+                f"{name}-{pod.key}",
+                pod,
+                plan.domain,
+                Phase(phases[pod.key], roles, secrets, [control.run]),
+                inside,
+            )
+            for pod in plan.pods
+        ]
+        everything = {key: document_digest(document) for key, document in phases.items() if key != ACCEPTANCE}
+        acceptance = Acceptance(
+            f"{name}-acceptance",
+            Phase(
+                phases[ACCEPTANCE],
+                {**roles, "site": document_digest(everything)},
+                depends_on=[control.run, *(pod.run for pod in pods)],
+            ),
+            inside,
+        )
+        self.summary = acceptance.run.stdout.apply(lambda text: site_summary(plan, text))
+        self.register_outputs({"summary": self.summary})
+
+
+def site_summary(plan: SitePlan, acceptance: str) -> dict[str, Any]:
+    """What a site is, in plain data: nodes, GPUs, power, and what its acceptance said."""
+    result = json.loads(acceptance)
+    return {
+        "schemaVersion": SUMMARY_VERSION,
+        "site": plan.name,
+        "simulated": plan.simulated,
+        "domain": plan.domain,
+        "controller": plan.with_service("controller")[0].fqdn,
+        "pods": {
+            pod.key: {
+                "nodes": len(pod.hosts),
+                "gpus": sum(host.gpu.count for host in pod.hosts if host.gpu),
+                "power": {
+                    "budgetW": pod.power.budget_w,
+                    "nameplateW": pod.power.nameplate_w,
+                    "marginW": pod.power.margin_w,
+                },
+            }
+            for pod in plan.pods
+        },
+        "power": {
+            "nameplateW": plan.power.nameplate_w,
+            "meterW": plan.meter_w,
+            "gridLimitW": plan.grid_limit_w,
+        },
+        "acceptance": {"ok": result["ok"], "jobs": result.get("data", {})},
+    }

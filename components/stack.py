@@ -1,0 +1,55 @@
+"""From the stack that runs to its checked definition: Pulumi's Config, and the file for its line numbers."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from gridmill.errors import Problem, ProblemsError
+from gridmill.load import Definition, build_definition, load_definition
+
+PUBLIC_PASSPHRASE_FILE = Path("lab") / "passphrase"
+"""The lab's passphrase, which everyone knows."""
+
+
+def stack_definition(root: Path) -> Definition:
+    """The checked definition of the current stack; pulumi.RunError with every problem of it."""
+    config = pulumi.Config()
+    try:
+        data: Any = config.require_object("site")
+        path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
+        if not path.exists():
+            return build_definition(data, root)
+        definition = load_definition(path)
+    except ProblemsError as error:
+        raise pulumi.RunError(str(error)) from None
+    if definition.data != data:
+        raise pulumi.RunError(
+            str(Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name))
+        )
+    refuse_public_passphrase(definition, root)
+    return definition
+
+
+def refuse_public_passphrase(definition: Definition, root: Path) -> None:
+    """A site with real machines must not protect its secrets with the passphrase that stands in this repository."""
+    simulated = [
+        definition.catalog.nodes[group.sku].simulated
+        for pod in definition.site.pods.values()
+        for group in pod.nodes.values()
+    ]
+    used = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    if all(simulated) or not used or not Path(used).exists():
+        return
+    if Path(used).resolve() == (root / PUBLIC_PASSPHRASE_FILE).resolve():
+        raise pulumi.RunError(
+            f"{PUBLIC_PASSPHRASE_FILE} is public and only for the virtual site; "
+            "set PULUMI_CONFIG_PASSPHRASE_FILE to a file of your own and run `pulumi stack change-secrets-provider`"
+        )
+
+
+def stack_secrets() -> dict[str, pulumi.Output[str]]:
+    """Secrets of the stack that the runner hands to roles, by the roles' variable names."""
+    hash_ = pulumi.Config().get_secret("breakGlassPasswordHash")
+    return {"base_break_glass_password_hash": hash_} if hash_ is not None else {}

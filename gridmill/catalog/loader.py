@@ -1,0 +1,97 @@
+"""Reads the catalogue: the built-in one once, and a site's own SKUs beside it. Its only I/O is reading YAML."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from gridmill.catalog.schema import Gpu, Node, SoftwareSet
+from gridmill.errors import Problem, ProblemsError
+from gridmill.model.diagnose import problems_of
+from gridmill.yaml_lines import parse
+
+BUILT_IN = Path(__file__).parent
+_Entry = TypeVar("_Entry", Gpu, Node, SoftwareSet)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """SKUs by identifier."""
+
+    gpus: dict[str, Gpu] = field(default_factory=dict)
+    nodes: dict[str, Node] = field(default_factory=dict)
+    software: dict[str, SoftwareSet] = field(default_factory=dict)
+
+    def joined(self, own: Catalog) -> Catalog:
+        """This catalogue with a site's own entries, which win."""
+        return Catalog(self.gpus | own.gpus, self.nodes | own.nodes, self.software | own.software)
+
+
+def load_catalog(own: Path | None = None) -> Catalog:
+    """The built-in catalogue, joined with the SKU files in the directory `own` if it exists.
+
+    Raises ProblemsError with every problem of every file.
+    """
+    catalog = _built_in()
+    if own is not None and own.is_dir():
+        catalog = catalog.joined(_load(own))
+    problems = [
+        Problem(("gpu", "type"), f"node {node.id}: unknown GPU {node.gpu.type}", ", ".join(sorted(catalog.gpus)))
+        for node in catalog.nodes.values()
+        if node.gpu and node.gpu.type not in catalog.gpus
+    ]
+    if problems:
+        raise ProblemsError(problems)
+    return catalog
+
+
+@functools.cache
+def _built_in() -> Catalog:
+    return _load(BUILT_IN)
+
+
+def _load(directory: Path) -> Catalog:
+    problems: list[Problem] = []
+    catalog = Catalog(
+        _entries(directory / "gpus", Gpu, problems),
+        _entries(directory / "nodes", Node, problems),
+        _entries(directory / "software", SoftwareSet, problems),
+    )
+    if problems:
+        raise ProblemsError(problems)
+    return catalog
+
+
+def _entries(directory: Path, model: type[_Entry], problems: list[Problem]) -> dict[str, _Entry]:
+    found: dict[str, _Entry] = {}
+    for path in sorted(directory.glob("*.yaml")):
+        problem_count = len(problems)
+        entry = _entry(path, model, problems)
+        if entry is not None and entry.id != path.stem:
+            problems.append(Problem(("id",), f"`{entry.id}` is not the file's name", path.stem, file=str(path)))
+        if entry is not None and len(problems) == problem_count:
+            found[entry.id] = entry
+    return found
+
+
+def _entry(path: Path, model: type[_Entry], problems: list[Problem]) -> _Entry | None:
+    try:
+        document = parse(path.read_text(encoding="utf-8"), str(path))
+        return model.model_validate(document.data)
+    except ProblemsError as error:
+        problems.extend(error.problems)
+    except ValidationError as error:
+        problems.extend(_located(problems_of(error, model), str(path), document.lines))
+    return None
+
+
+def _located(problems: Iterable[Problem], file: str, lines: dict[tuple[str | int, ...], int]) -> list[Problem]:
+    return [problem.located(file, lines) for problem in problems]
+
+
+__all__ = ["BUILT_IN", "Catalog", "load_catalog"]

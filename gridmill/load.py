@@ -1,0 +1,71 @@
+"""Reads a stack definition: from file to typed Site, with every problem at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from gridmill.catalog import Catalog, load_catalog
+from gridmill.errors import Path as ProblemPath
+from gridmill.errors import Problem, ProblemsError
+from gridmill.model import Site
+from gridmill.model.diagnose import problems_of
+from gridmill.rules import check
+from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
+
+SITE_KEY = "gridmill:site"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A checked site with its catalogue, and where each part of it stands in which file."""
+
+    site: Site
+    catalog: Catalog
+    file: str = ""
+    lines: dict[ProblemPath, int] = field(default_factory=dict)
+    data: Any = None
+
+
+def load_definition(path: Path) -> Definition:
+    """Read, type and check `Pulumi.<site>.yaml`.
+
+    Raises ProblemsError with every problem: unreadable file, YAML, unknown keys, types, rules.
+    """
+    file = path.name
+    try:
+        with path.open(encoding="utf-8") as stream:
+            text = stream.read(MAXIMUM_CHARACTERS + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        problem = Problem((), f"cannot be read: {reason}", "a stack file", "name it Pulumi.<site>.yaml", file)
+        raise ProblemsError([problem]) from error
+    document = parse(text, file)
+    config = document.data.get("config") if isinstance(document.data, dict) else None
+    if not isinstance(config, dict) or SITE_KEY not in config:
+        problem = Problem(("config", SITE_KEY), "missing", "the site under `config:`", file=file)
+        raise ProblemsError([problem.located(file, document.lines)])
+    prefix = ("config", SITE_KEY)
+    lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
+    return build_definition(config[SITE_KEY], path.parent, file, lines)
+
+
+def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
+    """Type and check plain data; `root` is the project's directory, where a site's own SKUs stand."""
+    lines = lines or {}
+    try:
+        site = Site.model_validate(data)
+    except ValidationError as error:
+        raise ProblemsError(problem.located(file, lines) for problem in problems_of(error, Site)) from error
+    catalog = load_catalog(root / "inventories" / site.name / "skus")
+    if problems := check(site, catalog):
+        raise ProblemsError(problem.located(file, lines) for problem in problems)
+    return Definition(site, catalog, file, lines, data)
+
+
+def load_stack_file(path: Path) -> Site:
+    """The checked Site of a stack file."""
+    return load_definition(path).site

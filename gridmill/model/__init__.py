@@ -1,0 +1,26 @@
+"""The typed stack definition: one file a concern, frozen, with units and defaults."""
+
+from gridmill.model.access import Access, Admin, Bootstrap
+from gridmill.model.grid import Grid
+from gridmill.model.network import Network
+from gridmill.model.pods import NodeGroup, Pod, Rack, Slot
+from gridmill.model.scheduler import Account, Partition, Scheduler
+from gridmill.model.site import Site
+from gridmill.model.software import Software
+
+__all__ = [
+    "Access",
+    "Account",
+    "Admin",
+    "Bootstrap",
+    "Grid",
+    "Network",
+    "NodeGroup",
+    "Partition",
+    "Pod",
+    "Rack",
+    "Scheduler",
+    "Site",
+    "Slot",
+    "Software",
+]

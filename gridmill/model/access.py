@@ -1,0 +1,78 @@
+"""Who may enter the machines, and how the first connection is made."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from gridmill.errors import printable
+from gridmill.model.base import Part, UserName
+
+_KEY_TYPES = (
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ssh-rsa",
+)
+
+
+def parse_public_key(value: Any) -> str:
+    """An OpenSSH public key on one line, without options; a private key is refused without showing it."""
+    expected = "an OpenSSH public key on one line, such as `ssh-ed25519 AAAA… anna`"
+    if isinstance(value, str) and "PRIVATE KEY" in value:
+        raise PydanticCustomError(
+            "public_key",
+            "this is a private key",
+            {"expected": expected, "hint": "remove it, make a new pair, and put the .pub file's line here"},
+        )
+    pattern = (
+        rf"({'|'.join(re.escape(kind) for kind in _KEY_TYPES)}) [A-Za-z0-9+/]{{40,1200}}={{0,2}}( [ -~]{{0,120}})?"
+    )
+    if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
+        raise PydanticCustomError(
+            "public_key",
+            "{found} is not a public key",
+            {"found": printable(value, 24), "expected": expected, "hint": "paste the line of the .pub file"},
+        )
+    return value
+
+
+PublicKey = Annotated[str, BeforeValidator(parse_public_key)]
+
+FilePath = Annotated[str, StringConstraints(pattern=r"^(~|\{state\})?/[A-Za-z0-9._/@+-]+$", max_length=200)]
+"""A file on the machine that runs Pulumi: absolute, below `~`, or below `{state}`, Gridmill's state directory."""
+
+
+class Admin(Part):
+    """A person who administers the site's machines."""
+
+    uid: Annotated[int, Field(ge=2000, le=59999)]
+    """Numeric user ID, the same on every machine."""
+    keys: Annotated[list[PublicKey], Field(min_length=1)]
+    """Public keys that may log in."""
+
+
+class Bootstrap(Part):
+    """How Ansible reaches a machine: the entry contract's user, with sudo, and host keys known beforehand."""
+
+    user: UserName = "gridmill"
+    """Login on every machine; `root` needs no sudo."""
+    identity_file: FilePath
+    """Private key of that login, on the machine that runs Pulumi."""
+    known_hosts_file: FilePath
+    """Host keys of the machines (or a `@cert-authority` line); a host that is not in it is refused."""
+
+
+class Access(Part):
+    """People and the bootstrap login."""
+
+    admins: Annotated[dict[UserName, Admin], Field(min_length=1)]
+    """Administrators by login name."""
+    bootstrap: Bootstrap
+    """The login that Ansible uses."""

@@ -1,0 +1,62 @@
+"""The site: the root of the stack definition."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from gridmill.model.access import Access
+from gridmill.model.base import LineText, Part, PodKey, SiteName
+from gridmill.model.grid import Grid
+from gridmill.model.network import Network
+from gridmill.model.pods import Pod
+from gridmill.model.scheduler import Scheduler
+from gridmill.model.software import Software
+
+
+class Location(Part):
+    """Where the site stands."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    """ISO 3166-1 alpha-2 code, such as NL."""
+    municipality: LineText
+    """Municipality or nearest town."""
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_-]+){0,2}$")] = "Etc/UTC"
+    """IANA time zone of the machines' clocks."""
+
+
+class Operator(Part):
+    """Who runs the site."""
+
+    name: LineText
+    """Legal name."""
+    register_: Annotated[LineText | None, Field(alias="register")] = None
+    """Company register entry, such as `KvK 12345678`."""
+    contact: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=120)]
+    """E-mail address that is read day and night."""
+
+
+class Site(Part):
+    """One typed definition of a whole site, as it stands under `gridmill:site` in `Pulumi.<site>.yaml`."""
+
+    schema_version: Literal[1]
+    """Version of this schema."""
+    name: SiteName
+    """Name of the site, and of its Slurm cluster."""
+    location: Location
+    """Where it stands."""
+    operator: Operator
+    """Who runs it."""
+    grid: Grid
+    """Its connection to the grid."""
+    network: Network
+    """Addresses and names."""
+    access: Access
+    """People and logins."""
+    software: Software
+    """Versions and sources."""
+    scheduler: Scheduler
+    """Partitions and accounts."""
+    pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]
+    """Pods by key."""

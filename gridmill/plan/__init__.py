@@ -1,0 +1,6 @@
+"""Planning: names, addresses, power and Slurm of a checked site, as plain data."""
+
+from gridmill.plan.planner import plan_site
+from gridmill.plan.site_plan import GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, SlurmPlan
+
+__all__ = ["GpuPlan", "HostPlan", "PodPlan", "PowerPlan", "SitePlan", "SlurmPlan", "plan_site"]

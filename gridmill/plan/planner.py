@@ -1,0 +1,103 @@
+"""From a checked site to its plan."""
+
+from __future__ import annotations
+
+from gridmill.catalog import Catalog
+from gridmill.load import Definition
+from gridmill.model import Site
+from gridmill.model.pods import Pod, Slot
+from gridmill.plan.addresses import host_address, pod_network
+from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan
+from gridmill.plan.slurm import plan_slurm
+from gridmill.rules.hardware import node_label
+from gridmill.rules.numbering import pod_index, rack_index
+from gridmill.rules.power import Draw, pod_draw
+from gridmill.rules.slurm import services_of
+
+
+def plan_site(definition: Definition) -> SitePlan:
+    """The plan of a checked definition; the order of keys and slots is of no matter."""
+    site, catalog = definition.site, definition.catalog
+    pods = tuple(_plan_pod(site, catalog, key, pod) for key, pod in sorted(site.pods.items()))
+    hosts = tuple(host for pod in pods for host in pod.hosts)
+    draw = sum((pod_draw(pod, catalog) for pod in site.pods.values()), Draw())
+    bootstrap = site.access.bootstrap
+    software = site.software
+    return SitePlan(
+        name=site.name,
+        domain=site.network.domain,
+        supernet=str(site.network.supernet),
+        prefix_length=site.network.supernet.prefixlen,
+        infrastructure_address=str(site.network.supernet.network_address + 1),
+        timezone=site.location.timezone,
+        access=AccessPlan(bootstrap.user, bootstrap.identity_file, bootstrap.known_hosts_file),
+        admins=tuple(
+            {"name": name, "uid": admin.uid, "keys": list(admin.keys)}
+            for name, admin in sorted(site.access.admins.items())
+        ),
+        software={
+            "os": software.os,
+            "source": software.nvidia.source,
+            "driver": software.nvidia.driver,
+            "nccl": software.nvidia.nccl,
+            "slurm": software.slurm.version,
+        },
+        pods=pods,
+        slurm=plan_slurm(site, catalog, hosts),
+        power=PowerPlan(sum(pod.budget for pod in site.pods.values()), draw.nameplate_w, draw.typical_w, draw.idle_w),
+        grid_limit_w=site.grid.limit_w,
+        pue=site.grid.pue,
+        simulated=any(host.simulated for host in hosts),
+    )
+
+
+def _plan_pod(site: Site, catalog: Catalog, key: str, pod: Pod) -> PodPlan:
+    index = pod_index(key, pod)
+    if index is None:
+        raise ValueError(f"{key} has no number; the site was not checked")
+    network = pod_network(site.network.supernet, site.network.pod_prefix, index)
+    racks = {name: rack_index(name, rack) or 0 for name, rack in pod.racks.items()}
+    hosts = [
+        _plan_host(site, catalog, key, group_key, slot, str(host_address(network, racks[slot.rack], slot.unit)), pod)
+        for group_key, group in pod.nodes.items()
+        for slot in group.at
+    ]
+    hosts.sort(key=lambda host: (racks[host.rack], host.unit))
+    draw = pod_draw(pod, catalog)
+    power = PowerPlan(pod.budget, draw.nameplate_w, draw.typical_w, draw.idle_w)
+    return PodPlan(key, index, str(network), tuple(hosts), power)
+
+
+def _plan_host(
+    site: Site, catalog: Catalog, pod_key: str, group_key: str, slot: Slot, address: str, pod: Pod
+) -> HostPlan:
+    group = pod.nodes[group_key]
+    sku = catalog.nodes[group.sku]
+    gpu = None
+    if sku.gpu:
+        kind = catalog.gpus[sku.gpu.type]
+        gpu = GpuPlan(
+            kind.model,
+            sku.gpu.count,
+            kind.gres_type,
+            kind.memory,
+            kind.nvlinks,
+            kind.power.min,
+            kind.power.max,
+        )
+    name = node_label(pod_key, slot)
+    return HostPlan(
+        name=name,
+        fqdn=f"{name}.{site.network.domain}",
+        address=address,
+        pod=pod_key,
+        rack=slot.rack,
+        unit=slot.unit,
+        group=group_key,
+        sku=sku.id,
+        kind=sku.kind,
+        services=services_of(group, catalog),
+        gpu=gpu,
+        kernel_modules=sku.platform.kernel_modules,
+        simulated=sku.simulated,
+    )

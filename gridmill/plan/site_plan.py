@@ -1,0 +1,136 @@
+"""The plan of a site: plain, frozen data that everything after it prints, compares or carries out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class GpuPlan:
+    """GPUs of one node."""
+
+    model: str
+    """Name as NVML reports it."""
+    count: int
+    gres_type: str
+    memory_bytes: int
+    nvlinks: int
+    power_min_w: int
+    power_max_w: int
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """One machine: its name and address come from pod, rack and unit alone."""
+
+    name: str
+    fqdn: str
+    address: str
+    pod: str
+    rack: str
+    unit: int
+    group: str
+    sku: str
+    kind: str
+    """`gpu`, `cpu`, `management` or `storage`."""
+    services: tuple[str, ...]
+    gpu: GpuPlan | None
+    kernel_modules: str
+    """`dkms` or `none`, as the SKU's platform declares."""
+    simulated: bool
+    serial: str | None = None
+
+
+@dataclass(frozen=True)
+class PowerPlan:
+    """Draw of a pod or a site in W, IT side unless said otherwise."""
+
+    budget_w: int
+    nameplate_w: int
+    typical_w: int
+    idle_w: int
+
+    @property
+    def margin_w(self) -> int:
+        """Budget minus nameplate."""
+        return self.budget_w - self.nameplate_w
+
+
+@dataclass(frozen=True)
+class PodPlan:
+    """One pod."""
+
+    key: str
+    index: int
+    network: str
+    """Its block of addresses, in CIDR form."""
+    hosts: tuple[HostPlan, ...]
+    power: PowerPlan
+
+
+@dataclass(frozen=True)
+class AccessPlan:
+    """The bootstrap login of the machines."""
+
+    bootstrap_user: str
+    identity_file: str
+    known_hosts_file: str
+
+
+@dataclass(frozen=True)
+class SlurmPlan:
+    """Slurm's configuration as data, for the templates to print."""
+
+    settings: dict[str, str]
+    """`slurm.conf`, key by key, in order."""
+    nodes: tuple[dict[str, str], ...]
+    """One line of `slurm.conf` each, in node ranges."""
+    partitions: tuple[dict[str, str], ...]
+    gres: tuple[dict[str, str], ...]
+    """Lines of `gres.conf`."""
+    cgroup: dict[str, str]
+    """`cgroup.conf`, key by key."""
+    accounts: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class SitePlan:
+    """Everything that was decided about a site."""
+
+    name: str
+    domain: str
+    supernet: str
+    prefix_length: int
+    infrastructure_address: str
+    """First address of the supernet: bridge, gateway or router of the management network."""
+    timezone: str
+    access: AccessPlan
+    admins: tuple[dict[str, Any], ...]
+    software: dict[str, str]
+    pods: tuple[PodPlan, ...]
+    slurm: SlurmPlan
+    power: PowerPlan
+    grid_limit_w: int
+    """What may be drawn at the meter."""
+    pue: float
+    simulated: bool
+    """Whether any node is simulated."""
+
+    @property
+    def hosts(self) -> tuple[HostPlan, ...]:
+        """All machines, pod by pod."""
+        return tuple(host for pod in self.pods for host in pod.hosts)
+
+    def with_service(self, service: str) -> tuple[HostPlan, ...]:
+        """Machines that do `service`."""
+        return tuple(host for host in self.hosts if service in host.services)
+
+    @property
+    def meter_w(self) -> int:
+        """Nameplate at the meter: IT times PUE."""
+        return int(self.power.nameplate_w * self.pue)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as plain data, for `--json`."""
+        return asdict(self)

@@ -1,0 +1,147 @@
+"""Slurm's configuration from declared hardware, in node ranges; what hosts report only confirms it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from gridmill.catalog import Catalog, Node
+from gridmill.model import Site
+from gridmill.plan.hostlist import fold
+from gridmill.plan.site_plan import HostPlan, SlurmPlan
+
+ACCEPTANCE_ACCOUNT = "gridmill"
+"""Account that pays for acceptance jobs."""
+
+ACCEPTANCE_USER = "gridmill-accept"
+"""System user, the same everywhere, that acceptance jobs run as."""
+
+ACCEPTANCE_UID = 1990
+"""Its user ID: below the people of a site (2000 and up), above Debian's first dynamic users."""
+
+RESERVED_MEMORY_PERCENT = 5
+"""Share of a node's memory that is not offered to jobs."""
+
+_MEBIBYTE = 2**20
+
+
+def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> SlurmPlan:
+    """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site."""
+    compute = [host for host in hosts if "compute" in host.services]
+    skus = {host.sku: catalog.nodes[host.sku] for host in compute}
+    cgroups = all(sku.platform.cgroup == "v2" for sku in skus.values())
+    controllers = [host for host in hosts if "controller" in host.services]
+    return SlurmPlan(
+        settings=_settings(site, controllers, cgroups=cgroups, gpus=any(host.gpu for host in compute)),
+        nodes=tuple(_node_lines(compute, skus)),
+        partitions=tuple(_partition_lines(site, compute)),
+        gres=tuple(_gres_lines(compute)),
+        cgroup=_cgroup(cgroups=cgroups),
+        accounts=_accounts(site),
+    )
+
+
+def _settings(site: Site, controllers: list[HostPlan], *, cgroups: bool, gpus: bool) -> dict[str, str]:
+    """Keys of slurm.conf; every non-default value has its reason beside it."""
+    settings = {
+        "ClusterName": site.name,
+        "SlurmctldHost": controllers[0].name,
+        "SlurmUser": "slurm",
+        # a random key made once on the controller; munge's daemon is not needed
+        "AuthType": "auth/slurm",
+        "CredType": "cred/slurm",
+        # nodes fetch their configuration: adding one touches no other
+        "SlurmctldParameters": "enable_configless",
+        "StateSaveLocation": "/var/lib/slurm/slurmctld",
+        "SlurmdSpoolDir": "/var/lib/slurm/slurmd",
+        "SlurmctldPidFile": "/run/slurmctld.pid",
+        "SlurmdPidFile": "/run/slurmd.pid",
+        "SlurmctldLogFile": "/var/log/slurm/slurmctld.log",
+        "SlurmdLogFile": "/var/log/slurm/slurmd.log",
+        # whole resources are counted: cores, memory, GPUs
+        "SelectType": "select/cons_tres",
+        "SelectTypeParameters": "CR_Core_Memory",
+        "ProctrackType": "proctrack/cgroup" if cgroups else "proctrack/linuxproc",
+        "TaskPlugin": "task/affinity,task/cgroup" if cgroups else "task/affinity",
+        # a job's processes on a node belong to it from the first moment (pam_slurm_adopt needs it)
+        "PrologFlags": "Contain" if cgroups else "Alloc",
+        "MpiDefault": "none",
+        "PropagateResourceLimitsExcept": "MEMLOCK",
+        # a node that comes back valid is used again, one that registered badly is not
+        "ReturnToService": "1",
+        "SlurmctldTimeout": "120",
+        "SlurmdTimeout": "300",
+        "UnkillableStepTimeout": "180",
+        "AccountingStorageType": "accounting_storage/slurmdbd",
+        "AccountingStorageHost": "localhost",
+        # jobs without an account are refused, limits hold
+        "AccountingStorageEnforce": "associations,limits,qos",
+        "JobAcctGatherType": "jobacct_gather/cgroup" if cgroups else "jobacct_gather/linux",
+        "PriorityType": "priority/multifactor",
+    }
+    if gpus:
+        settings |= {"GresTypes": "gpu", "AccountingStorageTRES": "gres/gpu"}
+    return settings
+
+
+def _node_lines(compute: list[HostPlan], skus: dict[str, Node]) -> Iterable[dict[str, str]]:
+    by_sku: dict[str, list[HostPlan]] = defaultdict(list)
+    for host in compute:
+        by_sku[host.sku].append(host)
+    for sku_id, hosts in sorted(by_sku.items()):
+        sku = skus[sku_id]
+        gpu = hosts[0].gpu
+        line = {
+            "CPUs": str(sku.cpu.threads),
+            "Sockets": str(sku.cpu.sockets),
+            "CoresPerSocket": str(sku.cpu.cores_per_socket),
+            "ThreadsPerCore": str(sku.cpu.threads_per_core),
+            "RealMemory": str(_offered_memory(sku)),
+            **({"Gres": f"gpu:{gpu.gres_type}:{gpu.count}"} if gpu else {}),
+            "State": "UNKNOWN",
+        }
+        for expression in fold(host.name for host in hosts):
+            yield {"NodeName": expression, **line}
+
+
+def _offered_memory(sku: Node) -> int:
+    """MiB that Slurm may give to jobs."""
+    return sku.memory * (100 - RESERVED_MEMORY_PERCENT) // 100 // _MEBIBYTE
+
+
+def _partition_lines(site: Site, compute: list[HostPlan]) -> Iterable[dict[str, str]]:
+    for name, partition in sorted(site.scheduler.partitions.items()):
+        nodes = fold(host.name for host in compute if host.group == partition.of)
+        yield {
+            "PartitionName": name,
+            "Nodes": ",".join(nodes),
+            "Default": "YES" if partition.default else "NO",
+            "MaxTime": partition.max_time,
+            "State": "UP",
+        }
+
+
+def _gres_lines(compute: list[HostPlan]) -> Iterable[dict[str, str]]:
+    """NVML finds the GPUs on nodes that have some; nodes without are not asked (no library there)."""
+    with_gpu = [host.name for host in compute if host.gpu]
+    if with_gpu:
+        yield {"NodeName": ",".join(fold(with_gpu)), "AutoDetect": "nvml"}
+
+
+def _cgroup(*, cgroups: bool) -> dict[str, str]:
+    if not cgroups:
+        return {"CgroupPlugin": "disabled"}
+    keys = ("ConstrainCores", "ConstrainDevices", "ConstrainRAMSpace", "ConstrainSwapSpace")
+    return {"CgroupPlugin": "cgroup/v2", **dict.fromkeys(keys, "yes")}
+
+
+def _accounts(site: Site) -> tuple[dict[str, Any], ...]:
+    own: dict[str, Any] = {"name": ACCEPTANCE_ACCOUNT, "description": "acceptance jobs", "users": [ACCEPTANCE_USER]}
+    return (
+        own,
+        *(
+            {"name": name, "description": account.description, "users": sorted(account.users)}
+            for name, account in sorted(site.scheduler.accounts.items())
+        ),
+    )

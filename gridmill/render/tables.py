@@ -1,0 +1,82 @@
+"""The plan as a table for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gridmill.plan.site_plan import GpuPlan, SitePlan
+from gridmill.units import kilowatts
+
+
+def site_table(plan: SitePlan) -> str:
+    """Machines pod by pod, and power against budgets and the connection."""
+    rows = [("NODE", "ADDRESS", "SKU", "SERVICES", "GPUS")]
+    rows += [
+        (
+            host.name,
+            host.address,
+            host.sku,
+            ",".join(host.services),
+            _gpus(host.gpu, simulated=host.simulated),
+        )
+        for host in plan.hosts
+    ]
+    lines = [f"Site {plan.name}, {plan.domain}" + (", simulated" if plan.simulated else ""), "", *columns(rows), ""]
+    power = [("POWER", "NAMEPLATE", "LIMIT", "MARGIN")]
+    power += [
+        (pod.key, kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
+        for pod in plan.pods
+    ]
+    meter = plan.meter_w
+    power.append(
+        (
+            f"meter (PUE {plan.pue:g})",
+            kilowatts(meter),
+            kilowatts(plan.grid_limit_w),
+            kilowatts(plan.grid_limit_w - meter),
+        )
+    )
+    return "\n".join([*lines, *columns(power)])
+
+
+def summary_table(summary: dict[str, Any]) -> str:
+    """The summary that a stack exports, version 1."""
+    rows = [("POD", "NODES", "GPUS", "NAMEPLATE", "BUDGET")]
+    rows += [
+        (
+            key,
+            str(pod["nodes"]),
+            str(pod["gpus"]),
+            kilowatts(pod["power"]["nameplateW"]),
+            kilowatts(pod["power"]["budgetW"]),
+        )
+        for key, pod in sorted(summary["pods"].items())
+    ]
+    power = summary["power"]
+    jobs = [job for results in summary["acceptance"]["jobs"].values() for job in results.get("jobs", [])]
+    lines = [
+        f"Site {summary['site']}, {summary['domain']}" + (": simulated" if summary["simulated"] else ""),
+        *columns(rows),
+        f"meter: {kilowatts(power['meterW'])} of {kilowatts(power['gridLimitW'])}",
+        f"controller: {summary['controller']}",
+        f"acceptance: {'ok' if summary['acceptance']['ok'] else 'NOT OK'}",
+    ]
+    return "\n".join([*lines, *(f"  job {job_text(job)}" for job in jobs)])
+
+
+def job_text(job: dict[str, Any]) -> str:
+    """One accounted job."""
+    return ", ".join(f"{key} {value}" for key, value in job.items())
+
+
+def _gpus(gpu: GpuPlan | None, *, simulated: bool) -> str:
+    if gpu is None:
+        return ""
+    return f"{gpu.count} {'simulated ' if simulated else ''}{gpu.gres_type}"
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of equal length as aligned lines."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,73 @@
+"""Nodes: known SKUs, in racks that exist, in slots that are free and high enough, with names that fit."""
+
+from __future__ import annotations
+
+import difflib
+
+from gridmill.catalog import Catalog, Node
+from gridmill.errors import Path, Problem
+from gridmill.model import Site, Slot
+from gridmill.model.pods import Pod
+
+LONGEST_LABEL = 63
+"""Characters of a DNS label (RFC 1035)."""
+
+
+def node_label(pod: str, slot: Slot) -> str:
+    """Host name of the node in a slot: pod, rack, unit with two digits."""
+    return f"{pod}-{slot.rack}-u{slot.unit:02d}"
+
+
+def hardware_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """Unknown SKUs and racks, slots taken twice, nodes that stick out of their rack, names that are taken twice."""
+    problems: list[Problem] = []
+    names: dict[str, Path] = {}
+    for pod_key, pod in site.pods.items():
+        occupied: dict[tuple[str, int], tuple[Path, str]] = {}
+        for group_key, group in pod.nodes.items():
+            path: Path = ("pods", pod_key, "nodes", group_key)
+            sku = catalog.nodes.get(group.sku)
+            if sku is None:
+                near = difflib.get_close_matches(group.sku, catalog.nodes, n=1)
+                hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
+                known = ", ".join(sorted(catalog.nodes))
+                problems.append(Problem((*path, "sku"), f"unknown SKU {group.sku}", f"one of {known}", hint))
+            for position, slot in enumerate(group.at):
+                place = (*path, "at", position)
+                problems += _slot_problems(pod, slot, sku, place, occupied, group_key)
+                name = node_label(pod_key, slot)
+                if len(name) > LONGEST_LABEL:
+                    message = f"{name} has {len(name)} characters"
+                    problems.append(Problem(place, message, f"at most {LONGEST_LABEL}", "shorter keys"))
+                if name in names and names[name][:2] != place[:2]:
+                    message = f"{name} is also the name of a node of {names[name][1]}"
+                    problems.append(Problem(place, message, "unique names", "another pod or rack key"))
+                names.setdefault(name, place)
+    return problems
+
+
+def _slot_problems(
+    pod: Pod,
+    slot: Slot,
+    sku: Node | None,
+    place: Path,
+    occupied: dict[tuple[str, int], tuple[Path, str]],
+    group: str,
+) -> list[Problem]:
+    rack = pod.racks.get(slot.rack)
+    if rack is None:
+        known = ", ".join(sorted(pod.racks))
+        return [Problem(place, f"unknown rack {slot.rack}", f"one of {known}", f"add `{slot.rack}: {{}}` to racks")]
+    units = sku.units if sku else 1
+    top = slot.unit + units - 1
+    problems: list[Problem] = []
+    if top > rack.height:
+        message = f"{slot} needs units {slot.unit} to {top}, and the rack ends at {rack.height}"
+        hint = f"u{rack.height - units + 1} or lower" if rack.height >= units else "a higher rack"
+        problems.append(Problem(place, message, f"{units} units inside the rack", hint))
+    for unit in range(slot.unit, top + 1):
+        holder, name = occupied.setdefault((slot.rack, unit), (place, f"{group} at {slot}"))
+        if holder != place:
+            problems.append(Problem(place, f"unit {unit} of {slot.rack} is taken by {name}", "a free slot"))
+            break
+    return problems

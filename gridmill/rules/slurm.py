@@ -1,0 +1,111 @@
+"""Slurm: a controller, partitions over groups that exist, accounts of people who exist."""
+
+from __future__ import annotations
+
+from gridmill.catalog import Catalog
+from gridmill.errors import Problem
+from gridmill.model import NodeGroup, Site
+from gridmill.model.pods import Service
+
+DEFAULT_SERVICES: dict[str, tuple[Service, ...]] = {
+    "gpu": ("compute",),
+    "cpu": ("compute",),
+    "storage": ("storage",),
+    "management": ("controller", "login"),
+}
+"""What a node does when its group doesn't say, by its SKU's kind."""
+
+
+def services_of(group: NodeGroup, catalog: Catalog) -> tuple[Service, ...]:
+    """What the nodes of a group do."""
+    if group.services is not None:
+        return tuple(dict.fromkeys(group.services))
+    sku = catalog.nodes.get(group.sku)
+    return DEFAULT_SERVICES[sku.kind] if sku else ()
+
+
+def slurm_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """No or several controllers, groups that differ between pods, bad partitions and accounts."""
+    return [
+        *_controller_problems(site, catalog),
+        *_group_problems(site),
+        *_partition_problems(site, catalog),
+        *_account_problems(site),
+    ]
+
+
+def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    places = [
+        (pod_key, group_key, position)
+        for pod_key, pod in site.pods.items()
+        for group_key, group in pod.nodes.items()
+        if "controller" in services_of(group, catalog)
+        for position in range(len(group.at))
+    ]
+    if not places:
+        hint = "a group of a management SKU, or `services: [controller]` on one"
+        return [Problem(("pods",), "no node runs the controller", "exactly one controller", hint)]
+    return [
+        Problem(
+            ("pods", pod, "nodes", group, "at", position),
+            "a second controller",
+            "exactly one controller for now: slurmctld's state needs storage that both can write",
+            "`services: [login]` on the others",
+        )
+        for pod, group, position in places[1:]
+    ]
+
+
+def _group_problems(site: Site) -> list[Problem]:
+    """The same group key in two pods must mean the same services, or partitions could not be told apart."""
+    problems = []
+    first: dict[str, tuple[str, list[Service] | None]] = {}
+    for pod_key, pod in site.pods.items():
+        for group_key, group in pod.nodes.items():
+            pod_of_first, services = first.setdefault(group_key, (pod_key, group.services))
+            if services != group.services:
+                message = f"group {group_key} has other services than in {pod_of_first}"
+                path = ("pods", pod_key, "nodes", group_key, "services")
+                problems.append(Problem(path, message, "the same in every pod", "another group key"))
+    return problems
+
+
+def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    problems = []
+    groups = {key: group for pod in site.pods.values() for key, group in pod.nodes.items()}
+    compute = sorted(key for key, group in groups.items() if "compute" in services_of(group, catalog))
+    defaults = []
+    for name, partition in site.scheduler.partitions.items():
+        path = ("scheduler", "partitions", name)
+        if partition.of not in compute:
+            what = "has no compute nodes" if partition.of in groups else "is no group of any pod"
+            message = f"{partition.of} {what}"
+            expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
+            problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))
+        if partition.default:
+            defaults.append(name)
+    problems += [
+        Problem(
+            ("scheduler", "partitions", name, "default"),
+            f"{defaults[0]} is the default already",
+            "one default partition",
+            "remove `default: true` from the others",
+        )
+        for name in defaults[1:]
+    ]
+    return problems
+
+
+def _account_problems(site: Site) -> list[Problem]:
+    known = ", ".join(sorted(site.access.admins))
+    return [
+        Problem(
+            ("scheduler", "accounts", account_name, "users", position),
+            f"unknown user {user}",
+            f"one of {known}",
+            "add the person under access.admins",
+        )
+        for account_name, account in site.scheduler.accounts.items()
+        for position, user in enumerate(account.users)
+        if user not in site.access.admins
+    ]

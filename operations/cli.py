@@ -1,0 +1,122 @@
+"""The `gridmill` command: look at a stack definition and its plan without Pulumi and without touching a host."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gridmill.errors import GridmillError, ProblemsError
+from gridmill.load import load_definition
+from gridmill.plan import SitePlan, plan_site
+from gridmill.render.documents import documents
+from gridmill.render.inventory import inventory_yaml
+from gridmill.render.schema import site_schema
+from gridmill.render.tables import site_table, summary_table
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0, or 1 when the definition has problems."""
+    parser = argparse.ArgumentParser(prog="gridmill", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, (function, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        if function not in (schema, summary):
+            command.add_argument("stack", help="name of a site (lab) or path of its Pulumi.<site>.yaml")
+            command.add_argument("--json", action="store_true", help="for machines")
+        if function is render:
+            command.add_argument("--check", action="store_true", help="fail when committed files are not up to date")
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.function(options)
+    except ProblemsError as error:
+        if getattr(options, "json", False):
+            print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
+        else:
+            print(error, file=sys.stderr)
+        return 1
+    except GridmillError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return status
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Check a definition."""
+    plan = _plan(options.stack)
+    result = {"ok": True, "site": plan.name, "nodes": len(plan.hosts), "problems": []}
+    _print(result, options, f"{plan.name}: ok, {len(plan.hosts)} nodes")
+    return 0
+
+
+def show_plan(options: argparse.Namespace) -> int:
+    """Print the plan."""
+    plan = _plan(options.stack)
+    _print(plan.as_dict(), options, site_table(plan))
+    return 0
+
+
+def render(options: argparse.Namespace) -> int:
+    """Write what is generated from a definition into inventories/<site>/ and docs/reference/."""
+    plan = _plan(options.stack)
+    files = {
+        ROOT / "inventories" / plan.name / "hosts.yml": inventory_yaml(documents(plan)),
+        ROOT / "docs" / "reference" / "site.schema.json": _schema_text(),
+    }
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    names = [str(path.relative_to(ROOT)) for path in stale]
+    if options.check:
+        _print({"ok": not stale, "stale": names}, options, "\n".join(f"not up to date: {name}" for name in names))
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files[path], encoding="utf-8")
+    _print({"ok": True, "written": names}, options, "\n".join(f"wrote {name}" for name in names) or "up to date")
+    return 0
+
+
+def schema(options: argparse.Namespace) -> int:
+    """Print the JSON Schema of the stack definition."""
+    print(_schema_text(), end="")
+    return 0
+
+
+def summary(options: argparse.Namespace) -> int:
+    """Print the summary that a stack exports (`pulumi stack output site --json`, on standard input) for people."""
+    print(summary_table(json.load(sys.stdin)))
+    return 0
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
+    "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
+    "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
+    "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
+    "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),
+    "schema": (schema, "print the JSON Schema of the stack definition"),
+}
+
+
+def _plan(stack: str) -> SitePlan:
+    path = Path(stack)
+    return plan_site(load_definition(path if path.suffix == ".yaml" else ROOT / f"Pulumi.{stack}.yaml"))
+
+
+def _schema_text() -> str:
+    return json.dumps(site_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def _print(data: dict[str, Any], options: argparse.Namespace, text: str) -> None:
+    if options.json:
+        print(json.dumps(data, indent=2))
+    elif text:
+        print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

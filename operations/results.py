@@ -1,0 +1,107 @@
+"""Collects what a playbook's events say: per host changes, failures and checks; and says it in one summary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+RESULT_SCHEMA = "gridmill.result/v1"
+
+
+@dataclass
+class HostResult:
+    """One host in one run."""
+
+    changed: int = 0
+    finished: bool = False
+    failures: list[str] = field(default_factory=list)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def failed_checks(self) -> list[dict[str, Any]]:
+        """Checks that were not ok; a check that doesn't say is not ok."""
+        return [check for check in self.checks if check.get("ok") is not True]
+
+    @property
+    def ok(self) -> bool:
+        """Finished, without failures, and every check passed."""
+        return self.finished and not self.failures and not self.failed_checks
+
+
+@dataclass
+class RunResult:
+    """One run over the hosts of a document; hosts that say nothing at all have failed."""
+
+    scope: str
+    hosts: dict[str, HostResult]
+    role: str = ""
+    task: str = ""
+
+    @classmethod
+    def of(cls, scope: str, hosts: list[str]) -> RunResult:
+        """An empty result for these hosts."""
+        return cls(scope, {host: HostResult() for host in hosts})
+
+    def record(self, event: dict[str, Any]) -> None:
+        """Take in one event of the callback plugin."""
+        kind = event.get("event")
+        if kind == "task":
+            self.role, self.task = event.get("role", ""), event.get("task", "")
+            return
+        host = self.hosts.setdefault(event["host"], HostResult()) if "host" in event else None
+        if host is None:
+            return
+        if kind in {"failed", "unreachable"}:
+            host.failures.append(f"{event.get('task', '')}: {event.get('message', '')}")
+        elif kind == "checks":
+            host.checks.extend(event["checks"])
+            host.data.update(event.get("data") or {})
+        elif kind == "stats":
+            host.changed = event["changed"]
+            host.finished = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether every host is ok."""
+        return bool(self.hosts) and all(host.ok for host in self.hosts.values())
+
+    def summary(self, seconds: float, log: str) -> dict[str, Any]:
+        """The one JSON line of a run that went well; small, since it stays in Pulumi's state."""
+        data = {name: host.data for name, host in self.hosts.items() if host.data}
+        return {
+            "schema": RESULT_SCHEMA,
+            "ok": self.ok,
+            "scope": self.scope,
+            "hosts": {
+                name: {"ok": host.ok, "changed": host.changed, "checks": len(host.checks)}
+                for name, host in self.hosts.items()
+            },
+            **({"data": data} if data else {}),
+            "seconds": round(seconds, 1),
+            "log": log,
+        }
+
+    def complaint(self, status: int, log: str) -> str:
+        """What a person needs when it went wrong: host, task or check, what was expected and found, and the log."""
+        lines = [f"{self.scope}: not ok"]
+        good = sum(host.ok for host in self.hosts.values())
+        for name, host in self.hosts.items():
+            lines += [f"  {name}: {failure}" for failure in host.failures]
+            lines += [f"  {name}: check {_check_text(check)}" for check in host.failed_checks]
+            if not host.finished and not host.failures and not host.failed_checks:
+                lines.append(f"  {name}: did not finish (playbook status {status}, last task: {self.task or 'none'})")
+        lines.append(f"  {good} of {len(self.hosts)} hosts ok; the same command completes the run")
+        lines.append(f"  log: {log}")
+        return "\n".join(lines)
+
+
+def _check_text(check: dict[str, Any]) -> str:
+    text = f"{check.get('check')}: expected {_short(check.get('expected'))}, found {_short(check.get('found'))}"
+    return f"{text} ({check['hint']})" if check.get("hint") else text
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 200 else text[:200] + "…"  # noqa: PLR2004 - a line on a terminal

@@ -1,0 +1,1 @@
+"""What Gridmill's own Ansible modules share: plain Python on the standard library, tested without Ansible."""

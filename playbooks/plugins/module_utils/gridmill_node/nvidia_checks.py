@@ -1,0 +1,103 @@
+"""Checks of GPUs, by what nvidia-smi says. No answer from nvidia-smi is a failed check, never a passed one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible.module_utils.gridmill_node.checks import Check, result
+from ansible.module_utils.gridmill_node.commands import Result, Run
+
+_HINT = "nvidia-smi on this host says more; a missing GPU is in the kernel log too"
+
+
+def query(run: Run, fields: list[str]) -> tuple[list[list[str]], str]:
+    """One row per GPU with the named fields, and what went wrong (empty when nothing did)."""
+    answer = run(["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"])
+    return parse_rows(answer, len(fields))
+
+
+def parse_rows(answer: Result, width: int) -> tuple[list[list[str]], str]:
+    """Rows of a CSV answer; an answer with another number of columns is an error, not a shorter row."""
+    if not answer.ok:
+        return [], answer.complaint()
+    rows = [[cell.strip() for cell in line.split(",")] for line in answer.output.splitlines() if line.strip()]
+    if not rows:
+        return [], "nvidia-smi lists no GPU"
+    if any(len(row) != width for row in rows):
+        return [], f"nvidia-smi gave an unexpected answer: {answer.output.splitlines()[0]!r}"
+    return rows, ""
+
+
+def driver(wanted: dict[str, Any], run: Run) -> Check:
+    """Every GPU runs under the driver `version`."""
+    version = str(wanted["version"])
+    rows, problem = query(run, ["driver_version"])
+    found = problem or ", ".join(sorted({row[0] for row in rows}))
+    return result("nvidia_driver", ok=found == version, expected=version, found=found, hint=_HINT)
+
+
+def gpus(wanted: dict[str, Any], run: Run) -> Check:
+    """`count` GPUs answer, each with `name_contains` in its name."""
+    count, part = int(wanted["count"]), str(wanted.get("name_contains", ""))
+    rows, problem = query(run, ["index", "name"])
+    names = [row[1] for row in rows]
+    counted = ", ".join(f"{names.count(name)} x {name}" for name in sorted(set(names)))
+    return result(
+        "gpus",
+        ok=not problem and len(names) == count and all(part in name for name in names),
+        expected=f"{count} x {part or 'GPU'}",
+        found=problem or counted,
+        hint=_HINT,
+    )
+
+
+def power_range(wanted: dict[str, Any], run: Run) -> Check:
+    """Every GPU can be capped from `min_w` to `max_w` watts, and its limit lies within."""
+    low, high = float(wanted["min_w"]), float(wanted["max_w"])
+    rows, problem = query(run, ["index", "power.min_limit", "power.max_limit", "power.limit"])
+    wrong = [f"GPU {row[0]}: {row[1]}-{row[2]} W, limit {row[3]} W" for row in rows if not _in_range(row, low, high)]
+    return result(
+        "gpu_power_range",
+        ok=not problem and not wrong,
+        expected=f"{low:g}-{high:g} W",
+        found=problem or "; ".join(wrong) or f"{low:g}-{high:g} W on {len(rows)} GPUs",
+        hint="the catalogue's entry of this node and the machine differ: a power plan made from it would be wrong",
+    )
+
+
+def _in_range(row: list[str], low: float, high: float) -> bool:
+    try:
+        least, most, limit = (float(cell) for cell in row[1:4])
+    except ValueError:  # "[N/A]", "[Unknown Error]"
+        return False
+    return least == low and most == high and low <= limit <= high
+
+
+def nvlinks(wanted: dict[str, Any], run: Run) -> Check:
+    """Every GPU has `count` NVLinks up."""
+    count = int(wanted["count"])
+    answer = run(["nvidia-smi", "nvlink", "--status"])
+    active = parse_nvlinks(answer.output) if answer.ok else {}
+    wrong = [f"GPU {index}: {links}" for index, links in active.items() if links != count]
+    missing = "" if active else (answer.complaint() if not answer.ok else "nvidia-smi lists no NVLink")
+    return result(
+        "nvlinks",
+        ok=not missing and not wrong,
+        expected=f"{count} active on each GPU",
+        found=missing or "; ".join(wrong) or f"{count} on each of {len(active)} GPUs",
+        hint=_HINT,
+    )
+
+
+def parse_nvlinks(output: str) -> dict[int, int]:
+    """Active links per GPU index; an inactive link doesn't count."""
+    active: dict[int, int] = {}
+    current = -1
+    for line in output.splitlines():
+        if found := re.match(r"GPU (\d+):", line.strip()):
+            current = int(found[1])
+            active[current] = 0
+        elif current >= 0 and re.match(r"Link \d+: [\d.]+ GB/s", line.strip()):
+            active[current] += 1
+    return active

@@ -1,0 +1,87 @@
+"""Checks of Slurm: nodes, partitions and accounting, as the controller sees them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible.module_utils.gridmill_node.checks import Check, result
+from ansible.module_utils.gridmill_node.commands import Run
+
+
+def parse_fields(line: str) -> dict[str, str]:
+    """Fields of one line of `scontrol --oneliner show`; a value may hold blanks (Reason=, OS=)."""
+    pieces = re.split(r"(?:^|\s)([A-Za-z][A-Za-z0-9_/:]*)=", line.strip())
+    return {key: value.strip() for key, value in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+
+def split_gres(text: str) -> list[str]:
+    """Generic resources of a node without socket notes: gpu:h100:8(S:0-1),shard:4 -> [gpu:h100:8, shard:4]."""
+    plain = re.sub(r"\([^)]*\)", "", text)
+    return [part for part in plain.split(",") if part and part != "null"]
+
+
+def node(wanted: dict[str, Any], run: Run) -> Check:
+    """Node `name` is in one of `states` (every flag counts: IDLE+DRAIN is not IDLE) and offers `gres`."""
+    name, gres = str(wanted["name"]), str(wanted.get("gres", ""))
+    states = [str(state).upper() for state in wanted.get("states", ["IDLE", "MIXED", "ALLOCATED"])]
+    check, expected = f"slurm_node {name}", " or ".join(states) + (f" with {gres}" if gres else "")
+    answer = run(["scontrol", "--oneliner", "show", "node", name])
+    if not answer.ok:
+        hint = "is slurmctld up, and is the node in the plan?"
+        return result(check, ok=False, expected=expected, found=answer.complaint(), hint=hint)
+    fields = parse_fields(answer.output)
+    state = fields.get("State", "unknown")
+    offered = split_gres(fields.get("Gres", ""))
+    reason = fields.get("Reason", "")
+    return result(
+        check,
+        ok=state.upper() in states and (not gres or gres in offered),
+        expected=expected,
+        found=f"{state} with {', '.join(offered) or 'no gres'}" + (f", reason: {reason}" if reason else ""),
+        hint="journalctl --unit slurmd on the node, --unit slurmctld on the controller",
+    )
+
+
+def partition(wanted: dict[str, Any], run: Run) -> Check:
+    """Partition `name` is UP and holds `nodes` nodes (a number)."""
+    name, nodes = str(wanted["name"]), wanted.get("nodes")
+    check = f"slurm_partition {name}"
+    expected = "UP" if nodes is None else f"UP with {nodes} nodes"
+    answer = run(["scontrol", "--oneliner", "show", "partition", name])
+    if not answer.ok:
+        return result(check, ok=False, expected=expected, found=answer.complaint(), hint="scontrol show partition")
+    fields = parse_fields(answer.output)
+    state, total = fields.get("State", "unknown"), fields.get("TotalNodes", "unknown")
+    return result(
+        check,
+        ok=state == "UP" and (nodes is None or total == str(nodes)),
+        expected=expected,
+        found=f"{state} with {total} nodes",
+        hint="scontrol show partition on the controller",
+    )
+
+
+def accounting(wanted: dict[str, Any], run: Run) -> Check:
+    """slurmdbd answers, knows `cluster`, and a controller of that cluster has registered with it."""
+    cluster = str(wanted["cluster"])
+    expected = f"{cluster} registered"
+    answer = run(["sacctmgr", "--noheader", "--parsable2", "show", "cluster", "format=cluster,controlhost,controlport"])
+    if not answer.ok:
+        found, ok = answer.complaint(), False
+    else:
+        rows = {row[0]: row[1:] for line in answer.output.splitlines() if len(row := line.split("|")) == 3}
+        host, port = rows.get(cluster, ["", ""])
+        ok = bool(host) and port not in ("", "0")
+        known = ", ".join(sorted(rows)) or "none"
+        found = expected if ok else (f"{cluster} without a controller" if cluster in rows else f"clusters: {known}")
+    hint = "journalctl --unit slurmdbd on the controller"
+    return result("accounting", ok=ok, expected=expected, found=found, hint=hint)
+
+
+def nodes_to_set_down(names: list[str], output: str) -> list[str]:
+    """Those of `names` that `scontrol --oneliner show nodes` lists and that are not DOWN yet, in order."""
+    states = {
+        fields["NodeName"]: fields.get("State", "") for line in output.splitlines() if (fields := parse_fields(line))
+    }
+    return [name for name in names if name in states and "DOWN" not in re.split(r"[+*]", states[name])]

@@ -1,0 +1,117 @@
+"""Checks of names, packages and services."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.gridmill_node import dns
+from ansible.module_utils.gridmill_node.checks import Check, result
+from ansible.module_utils.gridmill_node.commands import Run
+
+Ask = Callable[[str, str, int], list[str]]
+
+
+def hostname(wanted: dict[str, Any], run: Run) -> Check:
+    """The node's own name; `expected` is the short name, as Slurm compares it."""
+    expected = str(wanted["expected"])
+    answer = run(["hostname"])
+    found = answer.output.strip() if answer.ok else answer.complaint()
+    return result(
+        "hostname",
+        ok=answer.ok and found == expected,
+        expected=expected,
+        found=found,
+        hint="run the role base again",
+    )
+
+
+def resolves(wanted: dict[str, Any], run: Run, ask: Ask = dns.ask) -> Check:
+    """`name` gives `address` and back, from each of the site's name servers (`servers`, else those in resolv.conf)."""
+    del run
+    name, address = str(wanted["name"]), str(wanted["address"])
+    check = f"resolves {name}"
+    expected = f"{name} = {address} and back"
+    servers = [str(one) for one in wanted.get("servers") or dns.servers()]
+    if not servers:
+        return result(check, ok=False, expected=expected, found="no name server", hint="/etc/resolv.conf names none")
+    wrong = [f"{server}: {found}" for server in servers if (found := _wrong_answer(server, name, address, ask))]
+    return result(
+        check,
+        ok=not wrong,
+        expected=expected,
+        found="; ".join(wrong) or expected,
+        hint="is dnsmasq running on the controllers, and is UDP port 53 open to them?",
+    )
+
+
+def _wrong_answer(server: str, name: str, address: str, ask: Ask) -> str:
+    try:
+        addresses = ask(server, name, dns.TYPE_A)
+        names = ask(server, dns.reverse_name(address), dns.TYPE_PTR)
+    except dns.NoAnswerError as error:
+        return str(error)
+    if addresses != [address]:
+        return f"{name} = {', '.join(addresses)}"
+    if name not in names:
+        return f"{address} = {', '.join(names)}"
+    return ""
+
+
+def package(wanted: dict[str, Any], run: Run) -> Check:
+    """The package is installed, at a version that starts with `version_prefix`."""
+    name, prefix = str(wanted["name"]), str(wanted.get("version_prefix", ""))
+    answer = run(["dpkg-query", "--show", "--showformat=${db:Status-Status} ${Version}", name])
+    status, _, version = answer.output.strip().partition(" ")
+    installed = answer.ok and status == "installed"
+    return result(
+        f"package {name}",
+        ok=installed and upstream(version).startswith(prefix),
+        expected=f"{prefix}*" if prefix else "installed",
+        found=version if installed else "not installed",
+        hint=f"apt-cache policy {name} shows what the package sources offer",
+    )
+
+
+def upstream(version: str) -> str:
+    """A Debian version without its epoch: 1:11.8.6-0 -> 11.8.6-0."""
+    return version.partition(":")[2] or version
+
+
+def service(wanted: dict[str, Any], run: Run) -> Check:
+    """The service runs now and starts with the machine."""
+    name = str(wanted["name"])
+    properties = "--property=LoadState,ActiveState,SubState,UnitFileState"
+    answer = run(["systemctl", "show", properties, f"{name}.service"])
+    state = dict(line.split("=", 1) for line in answer.output.splitlines() if "=" in line)
+    if not answer.ok:
+        found = answer.complaint()
+    elif state.get("LoadState") != "loaded":
+        found = "not installed"
+    else:
+        found = f"{state.get('ActiveState')} ({state.get('SubState')}), {state.get('UnitFileState')}"
+    ok = answer.ok and state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    hint = f"journalctl --unit {name} on this host says why"
+    return result(f"service {name}", ok=ok, expected="active, enabled", found=found, hint=hint)
+
+
+def private_file(wanted: dict[str, Any], run: Run) -> Check:
+    """A file that nobody but its owner can read: `path` exists, is not empty, and gives nothing to group or others."""
+    del run
+    path = Path(str(wanted["path"]))
+    expected = "private to its owner"
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return result(f"private {path}", ok=False, expected=expected, found=error.strerror, hint="run the role again")
+    mode = stat.S_IMODE(status.st_mode)
+    return result(
+        f"private {path}",
+        ok=status.st_size > 0 and not mode & 0o077,
+        expected=expected,
+        found=f"mode {mode:04o}, {status.st_size} bytes",
+        hint="anyone who could read it must be assumed to have it: make a new one",
+    )

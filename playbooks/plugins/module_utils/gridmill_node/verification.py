@@ -1,0 +1,68 @@
+"""From a list of wanted checks to a list of results: all of them, whatever fails on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ansible.module_utils.gridmill_node import nvidia_checks, slurm_checks, system_checks
+from ansible.module_utils.gridmill_node.checks import Check, result
+from ansible.module_utils.gridmill_node.commands import Run
+
+CheckFunction = Callable[[dict[str, Any], Run], Check]
+
+HARDWARE: dict[str, CheckFunction] = {
+    "nvidia_driver": nvidia_checks.driver,
+    "gpus": nvidia_checks.gpus,
+    "gpu_power_range": nvidia_checks.power_range,
+    "nvlinks": nvidia_checks.nvlinks,
+}
+SERVICES: dict[str, CheckFunction] = {
+    "hostname": system_checks.hostname,
+    "resolves": system_checks.resolves,
+    "package": system_checks.package,
+    "service": system_checks.service,
+    "private_file": system_checks.private_file,
+    "slurm_node": slurm_checks.node,
+    "slurm_partition": slurm_checks.partition,
+    "accounting": slurm_checks.accounting,
+}
+KNOWN = {**HARDWARE, **SERVICES}
+# What a daemon reaches by itself some seconds after it was started.
+SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves"})
+
+
+def verify(
+    wanted: list[dict[str, Any]],
+    run: Run,
+    wait: float = 0.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Check]:
+    """Do every wanted check. Those that settle by themselves are repeated for at most `wait` seconds in all."""
+    until = clock() + wait
+    results = [_once(one, run) for one in wanted]
+    while (waiting := _settling(wanted, results)) and clock() < until:
+        sleep(1.0)
+        for index in waiting:
+            results[index] = _once(wanted[index], run)
+    return results
+
+
+def _settling(wanted: list[dict[str, Any]], results: list[Check]) -> list[int]:
+    pairs = enumerate(zip(wanted, results, strict=True))
+    return [index for index, (one, done) in pairs if not done["ok"] and one.get("check") in SETTLES]
+
+
+def _once(one: dict[str, Any], run: Run) -> Check:
+    name = str(one.get("check", "unnamed"))
+    function = KNOWN.get(name)
+    if function is None:
+        return result(name, ok=False, expected="a known check", found=name, hint=f"known: {', '.join(sorted(KNOWN))}")
+    try:
+        return function(one, run)
+    except KeyError as missing:
+        return result(name, ok=False, expected=f"the value {missing}", found="none", hint="the plan must give it")
+    except (TypeError, ValueError) as error:
+        return result(name, ok=False, expected="values that fit the check", found=error, hint="the plan must give them")

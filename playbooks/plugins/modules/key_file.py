@@ -1,0 +1,111 @@
+#!/usr/bin/python
+"""Ansible module: a key that only its owner can read, either made at random once or handed over."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import pwd
+import stat
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = r"""
+module: key_file
+short_description: Puts a key in place, or makes a random one
+description:
+  - Without O(content) the key is made from the kernel's random source if it is absent, and an existing key is never touched.
+  - With O(content) the file gets exactly those bytes. They travel over the module's standard input only, never through a file.
+  - Owner and mode are always set right. The key is never returned and never shown as a difference.
+options:
+  path:
+    description: The file.
+    type: path
+    required: true
+  owner:
+    description: User, and group of the same name, that it belongs to.
+    type: str
+    required: true
+  content:
+    description: The key in base64.
+    type: str
+  size:
+    description: Bytes of a key made here.
+    type: int
+    default: 1024
+author: [Gridmill]
+"""
+
+EXAMPLES = r"""
+- name: Make the key
+  key_file:
+    path: /etc/slurm/slurm.key
+    owner: slurm
+"""
+
+RETURN = r"""
+written:
+  description: Whether the file got a new key.
+  returned: always
+  type: bool
+"""
+
+
+MODE = 0o600
+LEAST_BYTES = 16
+
+
+def write(path: Path, key: bytes, uid: int, gid: int) -> None:
+    """Replace the file in one step; no other user can read it at any time."""
+    new = path.parent / f".{path.name}.new"
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chown(new, uid, gid)
+    new.replace(path)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "owner": {"type": "str", "required": True},
+            "content": {"type": "str", "no_log": True},
+            "size": {"type": "int", "default": 1024},
+        },
+        supports_check_mode=True,
+    )
+    path = Path(module.params["path"])
+    present = path.read_bytes() if path.exists() else b""
+    if module.params["content"] is None:
+        wanted = present or os.urandom(module.params["size"])
+    else:
+        try:
+            wanted = base64.b64decode(module.params["content"], validate=True)
+        except binascii.Error:
+            module.fail_json(msg=f"the key for {path} is not base64")
+        if len(wanted) < LEAST_BYTES:
+            module.fail_json(msg=f"the key for {path} has {len(wanted)} bytes, at least {LEAST_BYTES} are needed")
+    differs = wanted != present
+    if module.check_mode and differs:
+        module.exit_json(changed=True, written=True)
+    try:
+        entry = pwd.getpwnam(module.params["owner"])
+    except KeyError:
+        module.fail_json(msg=f"no user {module.params['owner']}: install the package that makes it first")
+    if differs:
+        write(path, wanted, entry.pw_uid, entry.pw_gid)
+    status = path.stat()
+    wrong = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (entry.pw_uid, entry.pw_gid, MODE)
+    if wrong and not module.check_mode:
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+        path.chmod(MODE)
+    module.exit_json(changed=differs or wrong, written=differs)
+
+
+if __name__ == "__main__":
+    main()

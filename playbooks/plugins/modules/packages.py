@@ -1,0 +1,142 @@
+#!/usr/bin/python
+"""Ansible module: Debian packages at wanted versions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.gridmill_node.commands import Result, run
+from ansible.module_utils.gridmill_node.packages import choose, installed, offered, simulated
+
+DOCUMENTATION = r"""
+module: packages
+short_description: Installs packages at wanted versions
+description:
+  - Compares wanted packages with those installed. When a wanted version is not on offer it says what is, before anything is changed.
+  - Costs a few milliseconds when all is installed, and needs nothing beside apt-get and dpkg (M(ansible.builtin.apt) needs
+    python3-apt, without which its check mode fails on a new machine).
+  - Package lists are refreshed only when a wanted version isn't in them or can't be fetched, and then in check mode too, since a
+    preview on a new machine could say nothing otherwise.
+  - Recommended packages are not installed. Configuration files that someone changed are kept. An installation that was interrupted is
+    finished first.
+options:
+  wanted:
+    description: A version pattern such as C(24.11*) for each package name; an empty pattern takes any version.
+    type: dict
+    required: true
+  start_services:
+    description: Whether packages may start their services while they are installed, before they are configured.
+    type: bool
+    default: false
+author: [Gridmill]
+"""
+
+EXAMPLES = r"""
+- name: Install the driver
+  packages:
+    wanted: {nvidia-smi: "550.163.01*"}
+"""
+
+RETURN = r"""
+installed:
+  description: Specifications that were installed, or would be in check mode; empty when nothing was missing.
+  returned: always
+  type: list
+  elements: str
+"""
+
+
+TIMEOUT = 1800.0
+POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_TEXT = "#!/bin/sh\n# Written by Gridmill for the time of an installation.\nexit 101\n"
+OPTIONS = [
+    "--quiet=2",
+    "--yes",
+    "--no-install-recommends",
+    "--allow-downgrades",
+    "--allow-change-held-packages",
+    "--option=Dpkg::Options::=--force-confdef",
+    "--option=Dpkg::Options::=--force-confold",
+    "--option=DPkg::Lock::Timeout=300",
+]
+
+
+@contextmanager
+def services_stay_down(wanted: bool) -> Iterator[None]:
+    """Packages start no service meanwhile. A policy of someone else is respected; one that a killed run left is removed."""
+    if POLICY.exists() and POLICY.read_text(encoding="utf-8", errors="replace") == POLICY_TEXT:
+        POLICY.unlink()
+    if not wanted or POLICY.exists():
+        yield
+        return
+    POLICY.write_text(POLICY_TEXT, encoding="utf-8")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink(missing_ok=True)
+
+
+def refresh() -> Result:
+    return run(["apt-get", "--quiet=2", "--option=DPkg::Lock::Timeout=300", "update"], timeout=TIMEOUT)
+
+
+def select(wanted: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Specifications to install and problems, after a refresh of the lists if they are too old to say."""
+    have = installed(list(wanted), run)
+    specifications, problems = choose(wanted, have, {})
+    if not problems:
+        return [], []
+    missing = [name for name in wanted if choose({name: wanted[name]}, have, {})[1]]
+    specifications, problems = choose(wanted, have, offered(missing, run))
+    if problems:
+        answer = refresh()
+        specifications, problems = choose(wanted, have, offered(missing, run))
+        if problems and not answer.ok:
+            problems.append(f"apt-get update: {answer.complaint()}")
+    return specifications, problems
+
+
+def install(specifications: list[str], keep_down: bool) -> Result:
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    argv = ["apt-get", *OPTIONS, "install", *specifications]
+    with services_stay_down(keep_down):
+        interrupted = run(["dpkg", "--configure", "--pending"], timeout=TIMEOUT)
+        if not interrupted.ok:
+            return interrupted
+        answer = run(argv, timeout=TIMEOUT)
+        if not answer.ok and refresh().ok:
+            answer = run(argv, timeout=TIMEOUT)
+    return answer
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "wanted": {"type": "dict", "required": True},
+            "start_services": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    wanted = {str(name): str(pattern or "") for name, pattern in module.params["wanted"].items()}
+    specifications, problems = select(wanted)
+    if problems:
+        module.fail_json(msg=f"nothing was changed; {'; '.join(problems)}")
+    if not specifications:
+        module.exit_json(changed=False, installed=[])
+    simulation = run(["apt-get", *OPTIONS, "--simulate", "install", *specifications], timeout=TIMEOUT)
+    if not simulation.ok:
+        module.fail_json(msg=f"apt-get can't install {' '.join(specifications)}: {simulation.complaint()}")
+    if not module.check_mode:
+        answer = install(specifications, not module.params["start_services"])
+        if not answer.ok:
+            module.fail_json(msg=f"apt-get install {' '.join(specifications)}: {answer.complaint()}")
+    module.exit_json(changed=True, installed=specifications, diff={"prepared": simulated(simulation.output)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+#!/usr/bin/python
+"""Ansible module: every check of a node in one round trip."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.gridmill_node.checks import summary
+from ansible.module_utils.gridmill_node.commands import run
+from ansible.module_utils.gridmill_node.verification import HARDWARE, verify
+
+DOCUMENTATION = r"""
+module: verify
+short_description: Checks a node against its plan
+description:
+  - Does every check that the plan lists for this node and reports all of them, not just the first that fails.
+  - Changes nothing, and does the same in check mode.
+  - A tool that is missing or gives no answer is a failed check.
+options:
+  checks:
+    description: List of dicts with C(check), the name of a check, and the values that it compares with.
+    type: list
+    elements: dict
+    required: true
+  wait:
+    description: Seconds, in all, that checks of services and of Slurm may take to become true.
+    type: int
+    default: 0
+  stage:
+    description: C(hardware) does only the checks that can be done before any service runs.
+    type: str
+    choices: [all, hardware]
+    default: all
+  report_only:
+    description: Report failed checks without failing the task.
+    type: bool
+    default: false
+author: [Gridmill]
+"""
+
+EXAMPLES = r"""
+- name: Check the GPUs
+  verify:
+    checks:
+      - {check: gpus, count: 8, name_contains: H100}
+"""
+
+RETURN = r"""
+gridmill_checks:
+  description: One dict per check with check, ok, expected, found and hint.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "checks": {"type": "list", "elements": "dict", "required": True},
+            "wait": {"type": "int", "default": 0},
+            "stage": {"type": "str", "choices": ["all", "hardware"], "default": "all"},
+            "report_only": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params["checks"]
+    if module.params["stage"] == "hardware":
+        wanted = [one for one in wanted if one.get("check") in HARDWARE]
+    checks = verify(wanted, run, wait=float(module.params["wait"]))
+    failed = summary(checks)
+    if failed and not module.params["report_only"]:
+        module.fail_json(msg=failed, gridmill_checks=checks)
+    module.exit_json(changed=False, gridmill_checks=checks)
+
+
+if __name__ == "__main__":
+    main()

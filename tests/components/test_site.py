@@ -1,0 +1,157 @@
+"""The components under mocks: which resources a site makes, their names, parents, order and inputs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+
+from gridmill.plan import SitePlan
+from gridmill.render.documents import documents
+from tests.conftest import ROOT
+
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105
+SECRET_VALUE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
+"""How Pulumi's wire protocol marks a value as secret (pulumi: sdk/go/common/resource/properties.go)."""
+
+ACCEPTED = json.dumps({"ok": True, "data": {"pod-a-r1-u40": {"jobs": [7]}}})
+
+
+class Recorder(Mocks):
+    """Answers like the engine would after a run that went well, and keeps what was registered."""
+
+    def __init__(self) -> None:
+        self.resources: dict[str, MockResourceArgs] = {}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources[args.name] = args
+        return f"{args.name}-id", {**args.inputs, "stdout": ACCEPTED, "stderr": ""}
+
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    mocks = Recorder()
+    pulumi.runtime.set_mocks(mocks, project="gridmill", stack="lab", preview=False)
+    return mocks
+
+
+def make_site(plan: SitePlan, secrets: dict[str, pulumi.Output[str]] | None = None) -> Any:
+    from components import Site  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
+
+    return Site("lab", plan, secrets or {})
+
+
+@pulumi.runtime.test
+def test_the_resources_of_the_lab(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    def check(_: object) -> None:
+        found = {name: args.typ for name, args in recorder.resources.items()}
+        assert found == {
+            "lab": "gridmill:index:Site",
+            "lab-control": "gridmill:index:SlurmControl",
+            "lab-control-converge": "command:local:Command",
+            "lab-pod-a": "gridmill:index:Pod",
+            "lab-pod-a-power": "gridmill:index:PowerBudget",
+            "lab-pod-a-network": "gridmill:index:PodNetwork",
+            "lab-pod-a-control": "gridmill:index:NodeGroup",
+            "lab-pod-a-gpu": "gridmill:index:GpuNodes",
+            "lab-pod-a-store": "gridmill:index:StorageNodes",
+            "lab-pod-a-converge": "command:local:Command",
+            "lab-acceptance": "gridmill:index:Acceptance",
+            "lab-acceptance-run": "command:local:Command",
+        }
+
+    return make_site(lab_plan).summary.apply(check)
+
+
+@pulumi.runtime.test
+def test_the_seam(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    """Exact command, standard input and environment of a phase; nothing that would replace or grow."""
+
+    def check(_: object) -> None:
+        from components.ansible_run import playbook_digest  # noqa: PLC0415
+
+        inputs = dict(recorder.resources["lab-pod-a-converge"].inputs)
+        assert json.loads(inputs.pop("stdin")) == documents(lab_plan)["pod-a"]
+        assert inputs == {
+            "create": "exec ./.venv/bin/python -m operations.converge apply",
+            "delete": "exec ./.venv/bin/python -m operations.converge remove",
+            "environment": {"GRIDMILL_DIGEST_ROLES": playbook_digest(ROOT)},
+            "addPreviousOutputInEnv": False,
+            "logging": "stderr",
+        }
+        acceptance = recorder.resources["lab-acceptance-run"].inputs
+        assert "delete" not in acceptance
+        assert set(acceptance["environment"]) == {"GRIDMILL_DIGEST_ROLES", "GRIDMILL_DIGEST_SITE"}
+
+    return make_site(lab_plan).summary.apply(check)
+
+
+@pulumi.runtime.test
+def test_secrets_travel_in_the_environment_only(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    secret = pulumi.Output.secret("canary-7f3a")
+
+    def check(_: object) -> None:
+        for name, args in recorder.resources.items():
+            shown = json.dumps(args.inputs, default=str)
+            assert ("canary-7f3a" in shown) == (name in {"lab-control-converge", "lab-pod-a-converge"}), name
+        inputs = recorder.resources["lab-control-converge"].inputs
+        environment = inputs["environment"]
+        assert environment[SECRET_MARK] == SECRET_VALUE
+        assert environment["value"]["GRIDMILL_SECRET_BASE_BREAK_GLASS_PASSWORD_HASH"] == "canary-7f3a"  # noqa: S105
+        assert "canary" not in inputs["stdin"]
+
+    return make_site(lab_plan, {"base_break_glass_password_hash": secret}).summary.apply(check)
+
+
+@pulumi.runtime.test
+def test_the_summary(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    def check(summary: dict[str, Any]) -> None:
+        assert summary == {
+            "schemaVersion": 1,
+            "site": "lab",
+            "simulated": True,
+            "domain": "lab.gridmill.test",
+            "controller": "pod-a-r1-u40.lab.gridmill.test",
+            "pods": {
+                "pod-a": {
+                    "nodes": 4,
+                    "gpus": 16,
+                    "power": {"budgetW": 24_000, "nameplateW": 22_400, "marginW": 1_600},
+                }
+            },
+            "power": {"nameplateW": 22_400, "meterW": 28_000, "gridLimitW": 41_464},
+            "acceptance": {"ok": True, "jobs": {"pod-a-r1-u40": {"jobs": [7]}}},
+        }
+
+    return make_site(lab_plan).summary.apply(check)
+
+
+def test_every_pulumi_test_is_decorated() -> None:
+    """Without the decorator a failing assert inside apply passes unseen."""
+    for path in Path(__file__).parent.glob("test_*.py"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            if line.startswith("def test_") and "recorder" in line:
+                assert lines[number - 1] == "@pulumi.runtime.test", f"{path.name}:{number + 1}"
+
+
+def test_the_playbook_digest_follows_content_and_names(tmp_path: Path) -> None:
+    from components.ansible_run import playbook_digest  # noqa: PLC0415
+
+    (tmp_path / "playbooks" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "ansible.cfg").write_text("")
+    (tmp_path / "playbooks" / "a.yml").write_text("1")
+    first = playbook_digest(tmp_path)
+    (tmp_path / "playbooks" / "__pycache__" / "x.pyc").write_text("cache")
+    assert playbook_digest(tmp_path) == first
+    (tmp_path / "playbooks" / "a.yml").write_text("2")
+    second = playbook_digest(tmp_path)
+    (tmp_path / "playbooks" / "a.yml").rename(tmp_path / "playbooks" / "b.yml")
+    assert len({first, second, playbook_digest(tmp_path)}) == 3

@@ -1,0 +1,27 @@
+"""What every part of the suite shares: the project's root, and the lab's stack as text and as a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gridmill.load import Definition, load_definition
+from gridmill.plan import SitePlan, plan_site
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def lab_definition() -> Definition:
+    return load_definition(ROOT / "Pulumi.lab.yaml")
+
+
+@pytest.fixture(scope="session")
+def lab_plan(lab_definition: Definition) -> SitePlan:
+    return plan_site(lab_definition)

@@ -1,0 +1,211 @@
+"""Bad definitions, each with its exact problems: path, line of the text that was changed, message, and hint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gridmill.errors import Problem, ProblemsError, path_text
+from gridmill.load import load_definition
+from tests.conftest import ROOT
+
+LAB = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    old: str
+    new: str
+    path: str
+    message: str
+    hint: str = ""
+    line_of: str = ""
+    """Text in the line that the problem must name; by default `new`."""
+
+
+CASES = [
+    Case("unknown key", "    grid: {connection: 3x63A, pue: 1.25}", "    gird: {connection: 3x63A, pue: 1.25}", "gird",
+         "unknown key", "did you mean `grid`?"),
+    Case("unknown key deep", "budget: 24 kW", "budget: 24 kW\n        bugdet: 1 kW", "pods.pod-a.bugdet", "unknown key",
+         "did you mean `budget`?", "bugdet"),
+    Case("other schema", "schemaVersion: 1", "schemaVersion: 2", "schemaVersion", "`2` is not valid"),
+    Case("schema as text", "schemaVersion: 1", 'schemaVersion: "1"', "schemaVersion", "`1` is not valid"),
+    Case("number without unit", "budget: 24 kW", "budget: 24", "pods.pod-a.budget", "24 is not a quantity",
+         "write the unit: 24 kW"),
+    Case("unit in wrong case", "budget: 24 kW", "budget: 24 KW", "pods.pod-a.budget", "24 KW is not a quantity",
+         "write 24 kW"),
+    Case("zero", "budget: 24 kW", "budget: 0 kW", "pods.pod-a.budget", "0 kW is not a quantity",
+         "a positive amount, whole in its base unit"),
+    Case("negative", "budget: 24 kW", "budget: -24 kW", "pods.pod-a.budget", "-24 kW is not a quantity"),
+    Case("not a number", "budget: 24 kW", "budget: .nan", "pods.pod-a.budget", "nan is not a quantity"),
+    Case("infinite PUE", "pue: 1.25", "pue: .inf", "grid.pue", "`inf` is not valid"),
+    Case("one watt over", "budget: 24 kW", "budget: 22.399 kW", "pods.pod-a.budget",
+         "nodes draw 22.4 kW, 0.001 kW over the budget of 22.399 kW",
+         "1 node of gpu (sim-dgx-h100, 10.2 kW each) fewer"),
+    Case("connection too small", "connection: 3x63A", "connection: 3x40A", "grid.connection",
+         "the pods' budgets, 24 kW of IT load, are 30 kW at the meter (PUE 1.25), 3.674 kW over 26.326 kW",
+         "budgets of 21.06 kW together, or a larger connection"),
+    Case("no connection", "connection: 3x63A", "connection: 63", "grid.connection", "63 is not a quantity"),
+    Case("host bits", "198.18.0.0/20", "198.18.0.1/20", "network.supernet", "198.18.0.1/20 is not a network",
+         "write 198.18.0.0/20"),
+    Case("supernet too small", "198.18.0.0/20", "198.18.0.0/22", "network.supernet",
+         "198.18.0.0/22 is too small for pods of /22", "a larger supernet, or a podPrefix longer than /22"),
+    Case("supernet as number", "supernet: 198.18.0.0/20", "supernet: 198", "network.supernet",
+         "198 is not a network"),
+    Case("domain with one label", "domain: lab.gridmill.test", "domain: lab", "network.domain", "`lab` is not valid"),
+    Case("domain in upper case", "domain: lab.gridmill.test", "domain: Lab.gridmill.test", "network.domain",
+         "`Lab.gridmill.test` is not valid", "write it in lower case: lab.gridmill.test"),
+    Case("unknown SKU", "sku: sim-dgx-h100", "sku: sim-dgx-h10", "pods.pod-a.nodes.gpu.sku", "unknown SKU sim-dgx-h10",
+         "did you mean sim-dgx-h100?"),
+    Case("slot twice", "[r1/u1, r1/u9]", "[r1/u1, r1/u1]", "pods.pod-a.nodes.gpu.at[1]",
+         "unit 1 of r1 is taken by gpu at r1/u1"),
+    Case("nodes overlap", "[r1/u1, r1/u9]", "[r1/u1, r1/u8]", "pods.pod-a.nodes.gpu.at[1]",
+         "unit 8 of r1 is taken by gpu at r1/u1"),
+    Case("out of the rack", "at: [r1/u40]", "at: [r1/u49]", "pods.pod-a.nodes.control.at[0]",
+         "r1/u49 needs units 49 to 49, and the rack ends at 48", "u48 or lower"),
+    Case("unknown rack", "at: [r1/u40]", "at: [r2/u40]", "pods.pod-a.nodes.control.at[0]", "unknown rack r2",
+         "add `r2: {}` to racks"),
+    Case("no slot", "at: [r1/u40]", "at: [r1-40]", "pods.pod-a.nodes.control.at[0]", "r1-40 is not a slot"),
+    Case("slot with shell", "at: [r1/u40]", 'at: ["r1/u4; touch x"]', "pods.pod-a.nodes.control.at[0]",
+         "r1/u4; touch x is not a slot"),
+    Case("empty slots", "at: [r1/u40]", "at: []", "pods.pod-a.nodes.control.at", "`a list` is not valid"),
+    Case("rack without number", "r1: {}", "r1: {}\n          rack: {}", "pods.pod-a.racks.rack", "rack without a number",
+         "add `index: N` to the rack, or let its key end with a number", "rack: {}"),
+    Case("rack number twice", "r1: {}", "r1: {}\n          x1: {}", "pods.pod-a.racks.x1",
+         "rack number 1 is also that of r1", "set another `index`", "x1: {}"),
+    Case("rack number too high", "r1: {}", "r1: {}\n          r16: {}", "pods.pod-a.racks.r16",
+         "rack number 16 is outside of a pod of /22", "a larger pool, or a smaller `index`", "r16"),
+    Case("pod number too high", "pod-a:", "pod-9:", "pods.pod-9", "pod number 9 is outside of 198.18.0.0/20 in blocks of /22",
+         "a larger pool, or a smaller `index`"),
+    Case("pod with template", "pod-a:", '"{{ 7*7 }}":', "pods.{{ 7*7 }}", "as a key, `{{ 7*7 }}` is not valid"),
+    Case("pod in Unicode", "pod-a:", "pöd-a:", "pods.pöd-a", "as a key, `pöd-a` is not valid"),
+    Case("pod with newline", "pod-a:", '"pod\\na":', "pods.pod\\na", "as a key, `pod\\na` is not valid"),
+    Case("pod as option", "pod-a:", '"-oProxyCommand=touch x":', "pods.-oProxyCommand=touch x",
+         "as a key, `-oProxyCommand=touch x` is not valid"),
+    Case("name too long", "pod-a:", f"{'p' * 64}-1:", f"pods.{'p' * 60}…", f"as a key, `{'p' * 60}…` is not valid"),
+    Case("driver not offered", "driver: 550.163.01", "driver: 535.1.2", "software.nvidia.driver",
+         "distro of debian-13 does not offer 535.1.2", 'write "550.163.01"'),
+    Case("version as number", 'version: "24.11"', "version: 24.11", "software.slurm.version", "`24.11` is not valid",
+         'put it in quotes: "24.11"'),
+    Case("unknown OS", "os: debian-13", "os: debian-12", "software.os", "`debian-12` is not valid"),
+    Case("no admin", "        anna:\n          uid: 2001", "        Anna:\n          uid: 2001", "access.admins.Anna",
+         "as a key, `Anna` is not valid", "write it in lower case: anna", "Anna:"),
+    Case("low uid", "uid: 2001", "uid: 0", "access.admins.anna.uid", "`0` is not valid"),
+    Case("password for a key", 'keys: ["ssh-ed25519', 'keys: ["hunter2", "ssh-ed25519', "access.admins.anna.keys[0]",
+         "hunter2 is not a public key", "paste the line of the .pub file"),
+    Case("key with options", 'keys: ["ssh-ed25519', 'keys: ["command=\\"sh\\" ssh-ed25519', "access.admins.anna.keys[0]",
+         'command="sh" ssh-ed25519… is not a public key', "paste the line of the .pub file"),
+    Case("private key", 'keys: ["ssh-ed25519', 'keys: ["-----BEGIN OPENSSH PRIVATE KEY----- c2VjcmV0", "ssh-ed25519',
+         "access.admins.anna.keys[0]", "this is a private key",
+         "remove it, make a new pair, and put the .pub file's line here"),
+    Case("path with shell", 'identityFile: "{state}/lab/lab/id_ed25519"', 'identityFile: "/tmp/$(touch x)"',
+         "access.bootstrap.identityFile", "`/tmp/$(touch x)` is not valid"),
+    Case("user as option", "user: gridmill", 'user: "-oProxyCommand"', "access.bootstrap.user",
+         "`-oProxyCommand` is not valid"),
+    Case("partition of nothing", "of: gpu", "of: gpus", "scheduler.partitions.gpu.of", "gpus is no group of any pod",
+         "name a group with compute nodes"),
+    Case("partition of storage", "of: gpu", "of: store", "scheduler.partitions.gpu.of", "store has no compute nodes",
+         "name a group with compute nodes"),
+    Case("two defaults", "maxTime: '2-00:00:00'}", "maxTime: '2-00:00:00'}\n        b: {of: gpu, default: true}",
+         "scheduler.partitions.b.default", "gpu is the default already", "remove `default: true` from the others", "b: {of"),
+    Case("bad time", "maxTime: '2-00:00:00'", "maxTime: two days", "scheduler.partitions.gpu.maxTime",
+         "`two days` is not valid"),
+    Case("unknown user", "users: [anna]", "users: [bob]", "scheduler.accounts.research.users[0]", "unknown user bob",
+         "add the person under access.admins"),
+    Case("two controllers", "at: [r1/u40]", "at: [r1/u40, r1/u41]", "pods.pod-a.nodes.control.at[1]",
+         "a second controller", "`services: [login]` on the others"),
+    Case("no controller", "sku: sim-mgmt,", "sku: sim-mgmt, services: [login],", "pods", "no node runs the controller",
+         "a group of a management SKU, or `services: [controller]` on one", "    pods:"),
+    Case("unknown service", "sku: sim-mgmt,", "sku: sim-mgmt, services: [controler],",
+         "pods.pod-a.nodes.control.services[0]", "`controler` is not valid"),
+    Case("missing", "      domain: lab.gridmill.test\n", "", "network.domain", "missing", "add it", "    network:"),
+    Case("nothing", "operator: {name: Gridmill virtual site,", "operator: {name: null,", "operator.name",
+         "`nothing` is not valid"),
+    Case("list for a mapping", "    grid: {connection: 3x63A, pue: 1.25}", "    grid: []", "grid", "`a list` is not valid"),
+    Case("variable like Ansible's", "os: debian-13", "os: debian-13\n      ansible_ssh_common_args: -oProxyCommand=x",
+         "software.ansible_ssh_common_args", "unknown key", "remove it", "ansible_ssh_common_args"),
+    Case("two lines of text", "municipality: Emmen", 'municipality: "Emmen\\nNL"', "location.municipality",
+         "`Emmen\\nNL` is not valid"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_bad_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
+    text = changed(case.old, case.new)
+    problems = problems_of(text, tmp_path)
+    found = [problem for problem in problems if path_text(problem.path) == case.path]
+    assert len(found) == 1, [str(problem) for problem in problems]
+    assert (found[0].message, found[0].hint) == (case.message, case.hint)
+    marker = case.line_of or case.new.splitlines()[0]
+    assert found[0].line == line_of(text, marker)
+    assert found[0].file == "Pulumi.bad.yaml"
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = LAB.replace("schemaVersion: 1", "schemaVersion: 7").replace("24 kW", "24").replace("debian-13", "beos")
+    problems = problems_of(text, tmp_path)
+    assert [path_text(problem.path) for problem in problems] == ["schemaVersion", "software.os", "pods.pod-a.budget"]
+    assert [problem.line for problem in problems] == sorted(problem.line or 0 for problem in problems)
+
+
+def test_a_private_key_is_never_shown(tmp_path: Path) -> None:
+    text = changed('keys: ["ssh-ed25519', 'keys: ["-----BEGIN OPENSSH PRIVATE KEY----- c2VjcmV0", "ssh-ed25519')
+    assert "c2VjcmV0" not in "\n".join(str(problem) for problem in problems_of(text, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1, 2", "not YAML: "),
+        ("a: 1\na: 2", "key stands twice, in lines 1 and 2"),
+        ("a: &x [1]\nb: *x", "alias *x"),
+        ("a: !!python/object:os.system x", "tag tag:yaml.org,2002:python/object:os.system"),
+        ("a: !secret x", "tag !secret"),
+        ("x" * 4_000_001, "4000001 characters are too many"),
+        ("", "missing"),
+        ("config: {}", "missing"),
+        ("config: {gridmill:site: 5}", "`5` is not valid"),
+        ("\ta: 1", "not YAML: "),
+    ],
+)
+def test_text_that_is_no_stack(text: str, message: str, tmp_path: Path) -> None:
+    problems = problems_of(text, tmp_path)
+    assert len(problems) == 1
+    assert problems[0].message.startswith(message)
+
+
+def test_an_alias_bomb_is_refused_before_it_grows(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    assert all(problem.message.startswith("alias") for problem in problems_of("\n".join(lines), tmp_path))
+
+
+def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError, match="cannot be read: No such file"):
+        load_definition(tmp_path / "Pulumi.none.yaml")
+
+
+def changed(old: str, new: str) -> str:
+    assert LAB.count(old) == 1, f"{old!r} stands {LAB.count(old)} times in the lab's stack"
+    return LAB.replace(old, new)
+
+
+def line_of(text: str, marker: str) -> int:
+    lines = [number for number, line in enumerate(text.splitlines(), 1) if marker in line]
+    assert len(lines) == 1, (marker, lines)
+    return lines[0]
+
+
+def problems_of(text: str, tmp_path: Path) -> tuple[Problem, ...]:
+    path = tmp_path / "Pulumi.bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    skus = tmp_path / "inventories" / "lab"
+    skus.mkdir(parents=True, exist_ok=True)
+    if not (skus / "skus").exists():
+        (skus / "skus").symlink_to(ROOT / "inventories" / "lab" / "skus")
+    with pytest.raises(ProblemsError) as caught:
+        load_definition(path)
+    return caught.value.problems

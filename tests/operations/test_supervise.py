@@ -1,0 +1,123 @@
+"""The supervisor with real processes: events, signals, and children that must not outlive it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from operations.supervise import supervise
+from tests.conftest import ROOT
+
+SHELL = "/bin/sh"
+
+
+def run(script: str, log: Path, events: list[str] | None = None) -> int:
+    with log.open("wb") as stream:
+        sink = events if events is not None else []
+        environment = {"PATH": os.environ["PATH"]}
+        return supervise([SHELL, "-c", script], environment, stream, sink.append, lambda: None, idle_s=0.2)
+
+
+def test_status_log_and_events(tmp_path: Path) -> None:
+    events: list[str] = []
+    script = "echo out; echo err >&2; echo one > /dev/fd/$GRIDMILL_EVENTS_FD; exit 3"
+    assert run(script, tmp_path / "log", events) == 3
+    assert (tmp_path / "log").read_text() == "out\nerr\n"
+    assert events == ["one\n"]
+
+
+def test_the_child_gets_only_the_environment_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANARY", "canary-9")
+    run("env", tmp_path / "log")
+    assert "canary-9" not in (tmp_path / "log").read_text()
+
+
+def test_silence_is_reported(tmp_path: Path) -> None:
+    calls: list[float] = []
+    with (tmp_path / "log").open("wb") as stream:
+        supervise([SHELL, "-c", "sleep 0.7"], {}, stream, print, lambda: calls.append(time.monotonic()), idle_s=0.2)
+    assert len(calls) >= 2
+
+
+PROGRAM = """
+import sys
+from operations import supervise as module
+module.GRACE_S = 1
+module.die_with_parent()
+with open(sys.argv[1], "wb") as log:
+    sys.exit(-module.supervise(["/bin/sh", "-c", sys.argv[2]], {"PATH": "/usr/bin:/bin"}, log, str, lambda: None))
+"""
+
+
+def start(script: str, tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """A supervisor in a process of its own, and the process ID of its child."""
+    marker = tmp_path / "pid"
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "log"), f"echo $$ > {marker}; {script}"],
+        cwd=ROOT,
+    )
+    deadline = time.monotonic() + 10
+    while not (marker.exists() and marker.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process, int(marker.read_text())
+
+
+def gone(pid: int, within_s: float = 5) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_child(number: signal.Signals, tmp_path: Path) -> None:
+    process, child = start("sleep 60", tmp_path)
+    process.send_signal(number)
+    assert process.wait(timeout=10) == signal.SIGTERM
+    assert gone(child)
+
+
+def test_a_child_that_ignores_term_is_killed_after_the_grace(tmp_path: Path) -> None:
+    process, child = start("trap '' TERM; while :; do sleep 0.1; done", tmp_path)
+    started = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == signal.SIGTERM
+    assert time.monotonic() - started >= 0.9
+    assert gone(child)
+
+
+def test_a_killed_supervisor_takes_its_child_along(tmp_path: Path) -> None:
+    process, child = start("exec sleep 60", tmp_path)
+    process.kill()
+    process.wait(timeout=10)
+    assert gone(child)
+
+
+def test_a_dead_parent_ends_the_supervisor(tmp_path: Path) -> None:
+    """As when the engine's plugin is killed: the runner's parent is gone."""
+    marker = tmp_path / "pid"
+    command = f"echo $$ > {marker}; sleep 60"
+    parent = subprocess.Popen(
+        [SHELL, "-c", f"{sys.executable} -c '{PROGRAM}' {tmp_path / 'log'} '{command}'; true"], cwd=ROOT
+    )
+    deadline = time.monotonic() + 10
+    while not (marker.exists() and marker.read_text().strip()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child = int(marker.read_text())
+    parent.kill()
+    parent.wait(timeout=10)
+    assert gone(child)

@@ -1,0 +1,67 @@
+"""Set-up of the Pulumi engine: `python3 tools/engine.py ensure | plugin | env [--stack NAME]`.
+
+ensure  make sure that an engine is there, and print its directory
+plugin  make sure that the command plugin is installed for that engine
+env     print shell lines that set the environment: eval "$(python3 tools/engine.py env)"
+
+Runs on any Python >= 3.11 without packages. Progress goes to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.engine_setup.ensure import ensure_engine
+from tools.engine_setup.environment import LAB_STACK, environment
+from tools.engine_setup.errors import SetupError
+from tools.engine_setup.found import Engine, find_engine
+from tools.engine_setup.locations import backend_directory
+from tools.engine_setup.plugin import ensure_plugin
+
+
+def main(arguments: list[str]) -> int:
+    """Do one of the three things; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("ensure", "plugin", "env"))
+    parser.add_argument("--stack", default=LAB_STACK, help="stack that `env` is for (default: %(default)s)")
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.action == "ensure":
+            sys.stdout.write(f"{ensure_engine().directory}\n")
+        elif chosen.action == "plugin":
+            ensure_plugin(_engine())
+        else:
+            _print_environment(chosen.stack)
+    except SetupError as error:
+        sys.stderr.write(f"engine: {error}\n")
+        return 1
+    return 0
+
+
+def _print_environment(stack: str) -> None:
+    backend_directory().mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = _engine()
+    for name, value in environment(engine, stack, os.environ).items():
+        if name == "PATH":  # the shell's own, not ours: a Python behind a shim sees another one
+            directory = shlex.quote(str(engine.directory))
+            line = f'case ":$PATH:" in *:{directory}:*) ;; *) export PATH={directory}:"$PATH" ;; esac'
+        else:
+            line = f"export {name}={shlex.quote(value)}"
+        sys.stdout.write(f"{line}\n")
+
+
+def _engine() -> Engine:
+    engine = find_engine()
+    if engine is None:
+        raise SetupError("no engine is set up; run `make setup` (or `python3 tools/engine.py ensure`)")
+    return engine
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Sets up the Pulumi engine and the command plugin; standard library only."""
