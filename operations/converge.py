@@ -71,7 +71,7 @@ class Run:
         self.action = action
         self.secrets = secrets
         self.started = time.monotonic()
-        self.result = RunResult.of(document.scope, document.hosts)
+        self.result = RunResult.of(document.scope, document.hosts, dry=action == "check")
         self.directory = state_directory() / "sites" / document.site
 
     def run(self) -> int:

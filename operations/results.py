@@ -36,13 +36,15 @@ class RunResult:
 
     scope: str
     hosts: dict[str, HostResult]
+    dry: bool = False
+    """Check mode: what a check finds is told, but only failures make the run fail."""
     role: str = ""
     task: str = ""
 
     @classmethod
-    def of(cls, scope: str, hosts: list[str]) -> RunResult:
+    def of(cls, scope: str, hosts: list[str], *, dry: bool = False) -> RunResult:
         """An empty result for these hosts."""
-        return cls(scope, {host: HostResult() for host in hosts})
+        return cls(scope, {host: HostResult() for host in hosts}, dry)
 
     def record(self, event: dict[str, Any]) -> None:
         """Take in one event of the callback plugin."""
@@ -65,7 +67,10 @@ class RunResult:
     @property
     def ok(self) -> bool:
         """Whether every host is ok."""
-        return bool(self.hosts) and all(host.ok for host in self.hosts.values())
+        return bool(self.hosts) and all(self._ok(host) for host in self.hosts.values())
+
+    def _ok(self, host: HostResult) -> bool:
+        return host.finished and not host.failures if self.dry else host.ok
 
     def summary(self, seconds: float, log: str) -> dict[str, Any]:
         """The one JSON line of a run that went well; small, since it stays in Pulumi's state."""
@@ -86,7 +91,7 @@ class RunResult:
     def complaint(self, status: int, log: str) -> str:
         """What a person needs when it went wrong: host, task or check, what was expected and found, and the log."""
         lines = [f"{self.scope}: not ok"]
-        good = sum(host.ok for host in self.hosts.values())
+        good = sum(self._ok(host) for host in self.hosts.values())
         for name, host in self.hosts.items():
             lines += [f"  {name}: {failure}" for failure in host.failures]
             lines += [f"  {name}: check {_check_text(check)}" for check in host.failed_checks]

@@ -177,7 +177,7 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
         checks += [
             {"check": "slurm_partition", "name": partition["PartitionName"]} for partition in plan.slurm.partitions
         ]
-        checks.append({"check": "accounting", "accounts": [str(a["name"]) for a in plan.slurm.accounts]})
+        checks.append({"check": "accounting", "cluster": plan.name})
     if host.gpu:
         checks += [
             {"check": "nvidia_driver", "version": plan.software["driver"]},

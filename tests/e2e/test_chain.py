@@ -1,0 +1,210 @@
+"""The whole chain on real parts: up, what stands then, no change, change, failure and repair, destroy.
+
+The tests share one site and run in this order; each leaves it as the next one needs it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from testinfra.host import Host
+
+from tests.e2e.conftest import NODES
+from tests.e2e.site_copy import SiteCopy
+
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
+
+GPU_1, GPU_2, CONTROLLER = NODES["gpu1"][0], NODES["gpu2"][0], NODES["controller"][0]
+
+
+def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
+    done = site.pulumi("preview")
+    assert re.search(r"\+ 13 to create", done.stdout)
+    assert site.on(CONTROLLER, "test -e /etc/slurm/slurm.conf && echo there || echo bare") == "bare"
+
+
+def test_up(site: SiteCopy) -> None:
+    done = site.pulumi("up", "--yes")
+    assert "+ 13 created" in done.stdout
+    summary = json.loads(site.pulumi("stack", "output", "site", "--json").stdout)
+    assert summary["acceptance"]["ok"] is True
+    assert summary["simulated"] is True
+    assert summary["pods"]["pod-a"]["gpus"] == 16
+
+
+def test_a_job_asked_for_gpus_ran_and_is_accounted(site: SiteCopy, controller: Host) -> None:
+    rows = controller.check_output(
+        "sacct --allusers --noheader --parsable2 --allocations --format=JobName,User,Account,State,AllocTRES,Elapsed"
+    ).splitlines()
+    accepted = [row.split("|") for row in rows if row.startswith("gridmill-accept-gpu|")]
+    assert accepted, rows
+    _, user, account, state, tres, elapsed = accepted[-1]
+    assert (user, account, state) == ("gridmill-accept", "gridmill", "COMPLETED")
+    assert "gres/gpu=2" in tres
+    assert elapsed
+
+
+def test_gpus_are_seen_by_real_software_and_say_simulated(gpu1: Host) -> None:
+    listed = gpu1.check_output("nvidia-smi --list-gpus").splitlines()
+    assert len(listed) == 8
+    assert all("simulated NVIDIA H100" in line for line in listed)
+    assert gpu1.package("nvidia-smi").version.startswith("550.163.01")
+    assert gpu1.package("libnvidia-ml1").is_installed is False
+
+
+def test_power_limits_hold_within_their_range(gpu1: Host) -> None:
+    query = "nvidia-smi --id=0 --query-gpu=power.limit --format=csv,noheader,nounits"
+    assert float(gpu1.check_output(query)) == 700
+    gpu1.check_output("nvidia-smi --id=0 --power-limit=450")
+    assert float(gpu1.check_output(query)) == 450
+    refused = gpu1.run("nvidia-smi --id=0 --power-limit=150")
+    assert refused.rc != 0
+    assert "between 200.00 W and 700.00 W" in refused.stdout
+    gpu1.check_output("nvidia-smi --id=0 --power-limit=700")
+
+
+def test_slurm_has_typed_gpus_on_idle_nodes(controller: Host) -> None:
+    rows = controller.check_output("sinfo --noheader --Node --format='%N|%t|%G'").splitlines()
+    assert rows == [f"{GPU_1}|idle|gpu:h100:8(S:0)", f"{GPU_2}|idle|gpu:h100:8(S:0)"]
+
+
+def test_compute_nodes_fetch_their_configuration(gpu1: Host) -> None:
+    assert not gpu1.file("/etc/slurm/slurm.conf").exists
+    assert gpu1.service("slurmd").is_running
+    assert gpu1.service("slurmd").is_enabled
+
+
+@pytest.mark.parametrize("service", ["slurmctld", "slurmdbd", "mariadb", "dnsmasq"])
+def test_the_controllers_services(controller: Host, service: str) -> None:
+    assert controller.service(service).is_running
+    assert controller.service(service).is_enabled
+
+
+@pytest.mark.parametrize("role", ["controller", "store", "gpu1", "gpu2"])
+def test_names_both_ways_from_the_sites_own_dns(store: Host, role: str) -> None:
+    name, address = NODES[role]
+    assert address in store.check_output(f"getent ahostsv4 {name}")
+    assert f"{name}.e2e.gridmill.test" in store.check_output(f"getent hosts {address}")
+
+
+def test_keys_are_random_private_and_nowhere_else(site: SiteCopy, controller: Host, gpu1: Host, store: Host) -> None:
+    key = controller.file("/etc/slurm/slurm.key")
+    assert key.mode & 0o077 == 0
+    assert key.size >= 256
+    digest = controller.check_output("sha256sum /etc/slurm/slurm.key").split()[0]
+    assert gpu1.check_output("sha256sum /etc/slurm/slurm.key").split()[0] == digest
+    assert not store.file("/etc/slurm/slurm.key").exists
+    secret = controller.check_output("base64 -w0 /etc/slurm/slurm.key")
+    assert secret[:40] not in site.state_text()
+    for path in site.state.rglob("*"):
+        if path.is_file() and "machines" not in path.parts:
+            assert secret[:40].encode() not in path.read_bytes(), path
+
+
+def test_no_process_shows_a_secret_or_stays(site: SiteCopy) -> None:
+    processes = site.run("ps", "-eo", "args").stdout
+    assert "ansible-playbook" not in processes
+    assert f"{site.directory}/.venv/bin/python -m operations.converge" not in processes
+
+
+def test_admins_can_enter_and_passwords_cannot(controller: Host, store: Host) -> None:
+    for host in (controller, store):
+        anna = host.user("anna")
+        assert anna.uid == 2001
+        settings = host.check_output("sshd -T")
+        assert "passwordauthentication no" in settings
+        assert host.file("/home/anna/.ssh/authorized_keys").mode & 0o077 == 0
+
+
+def test_nothing_to_do_is_quick_and_changes_nothing(site: SiteCopy) -> None:
+    done = site.pulumi("up", "--yes", "--expect-no-changes")
+    assert "13 unchanged" in done.stdout
+    assert done.seconds < 60  # the figure itself is in the README; this only catches a converge
+
+
+def test_converging_again_changes_nothing_on_any_host(site: SiteCopy) -> None:
+    """The recorded phase run once more by hand: changed=0 on every host."""
+    for name in ("e2e-control-converge", "e2e-pod-a-converge"):
+        document = site.resources()[name]["inputs"]["stdin"]
+        done = site.run(".venv/bin/python", "-m", "operations.converge", "apply", stdin=document)
+        hosts = json.loads(done.stdout)["hosts"]
+        assert {host: result["changed"] for host, result in hosts.items()} == dict.fromkeys(hosts, 0)
+
+
+def test_check_mode_predicts_no_change(site: SiteCopy) -> None:
+    document = site.resources()["e2e-pod-a-converge"]["inputs"]["stdin"]
+    done = site.run(".venv/bin/python", "-m", "operations.converge", "check", stdin=document)
+    assert all(result["changed"] == 0 for result in json.loads(done.stdout)["hosts"].values())
+
+
+def test_a_changed_partition_updates_in_place(site: SiteCopy, controller: Host) -> None:
+    before = controller.check_output("systemctl show slurmctld --property=MainPID,ExecMainStartTimestampMonotonic")
+    site.edit("maxTime: '2-00:00:00'", "maxTime: '1-00:00:00'")
+    preview = site.pulumi("preview", "--diff")
+    assert "1-00:00:00" in preview.stdout
+    assert "replace" not in preview.stdout
+    done = site.pulumi("up", "--yes")
+    assert "deleted" not in done.stdout
+    assert controller.check_output("sinfo --noheader --format=%l").strip() == "1-00:00:00"
+    assert controller.service("slurmctld").is_running
+    after = controller.check_output("systemctl show slurmctld --property=MainPID,ExecMainStartTimestampMonotonic")
+    assert after.splitlines()[-1] == before.splitlines()[-1], "slurmctld was restarted"
+
+
+def test_a_new_admin_reaches_every_machine(site: SiteCopy, controller: Host, store: Host) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+ bram"
+    site.edit("      bootstrap:\n", f'        bram: {{uid: 2002, keys: ["{key}"]}}\n      bootstrap:\n')
+    site.pulumi("up", "--yes")
+    assert controller.user("bram").uid == store.user("bram").uid == 2002
+
+
+def test_a_missing_gpu_fails_the_run_and_names_host_check_and_log(site: SiteCopy, gpu1: Host) -> None:
+    gpu1.check_output("sed -i.whole 's/^count.*/count = 7/' /etc/gridmill-lab/gpus.conf")
+    site.edit("timezone: Europe/Amsterdam", "timezone: Europe/Brussels")
+    done = site.pulumi("up", "--yes", check=False)
+    assert done.status != 0
+    assert re.search(rf"{GPU_1}: check gpus: expected .*8.*, found .*7", done.text), done.text[-3000:]
+    assert f"{GPU_2}: check" not in done.text
+    log = re.search(r"log: (\S+\.log)", done.text)
+    assert log, done.text[-3000:]
+    assert "Traceback" not in done.text
+
+
+def test_the_same_command_completes_it(site: SiteCopy, gpu1: Host) -> None:
+    gpu1.check_output("mv /etc/gridmill-lab/gpus.conf.whole /etc/gridmill-lab/gpus.conf")
+    site.pulumi("up", "--yes")
+    assert site.pulumi("up", "--yes", "--expect-no-changes").status == 0
+
+
+def test_a_bad_definition_registers_nothing(site: SiteCopy) -> None:
+    site.edit("budget: 24 kW", "budget: 22 kW")
+    done = site.pulumi("preview", check=False)
+    assert done.status != 0
+    assert re.search(r"Pulumi\.e2e\.yaml:\d+: pods\.pod-a\.budget: nodes draw 22\.4 kW", done.text), done.text
+    assert "Traceback" not in done.text
+    site.edit("budget: 22 kW", "budget: 24 kW")
+
+
+def test_refresh_keeps_everything(site: SiteCopy) -> None:
+    site.pulumi("refresh", "--yes")
+    site.pulumi("preview", "--expect-no-changes")
+
+
+def test_the_lab_comes_back_after_a_killed_machine(site: SiteCopy, store: Host) -> None:
+    machines = {machine["name"]: machine for machine in json.loads(site.lab("status", "--json").stdout)["machines"]}
+    pid = machines["pod-a-r1-u38"]["pid"]
+    site.run("kill", "-KILL", str(pid))
+    site.lab("up")
+    assert store.run("true").rc == 0
+
+
+def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host, gpu1: Host) -> None:
+    site.pulumi("destroy", "--yes")
+    assert site.resources() == {}
+    assert not gpu1.service("slurmd").is_running
+    assert not gpu1.service("slurmd").is_enabled
+    assert not controller.service("slurmctld").is_running
+    assert controller.file("/var/lib/slurm/slurmctld").exists
+    assert controller.file("/etc/slurm/slurm.key").exists

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.network import Bridge, bridge_name, find_clash, mac_address
+
+BRIDGE = Bridge("gm-lab", "198.18.0.1", "198.18.0.0/20", "Gridmill lab 'lab' of /state/lab")
+DEFAULT = {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"}
+
+
+def link(name: str, address: str, prefix: int, alias: str | None = None) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "ifname": name,
+        "addr_info": [{"family": "inet", "local": address, "prefixlen": prefix}],
+    }
+    return {**entry, "ifalias": alias} if alias else entry
+
+
+def test_bridge_names_fit_and_differ() -> None:
+    assert bridge_name("lab") == "gm-lab"
+    long = [bridge_name(f"amsterdam-north-{index}") for index in range(3)]
+    assert all(len(name) <= 15 for name in long)
+    assert len(set(long)) == 3
+
+
+def test_mac_address_is_local_unicast_stable_and_of_the_site() -> None:
+    mac = mac_address("lab", "pod-a-r1-u01")
+    assert mac == mac_address("lab", "pod-a-r1-u01")
+    assert mac.startswith("02:") and len(mac) == 17
+    assert len({mac, mac_address("lab", "pod-a-r1-u09"), mac_address("lab2", "pod-a-r1-u01")}) == 3
+
+
+def test_a_host_without_the_lab_does_not_clash() -> None:
+    assert (
+        find_clash(BRIDGE, [link("eth0", "192.0.2.2", 24)], [DEFAULT, {"dst": "192.0.2.0/24", "dev": "eth0"}]) is None
+    )
+
+
+def test_our_own_bridge_and_routes_do_not_clash() -> None:
+    routes = [
+        DEFAULT,
+        {"dst": "198.18.0.0/20", "dev": "gm-lab"},
+        {"type": "unreachable", "dst": "198.18.0.0/20", "protocol": "198"},
+        {"type": "local", "dst": "198.18.0.1", "dev": "gm-lab"},
+    ]
+    assert find_clash(BRIDGE, [link("gm-lab", "198.18.0.1", 20, BRIDGE.owner)], routes) is None
+
+
+def test_another_labs_bridge_is_named_with_its_owner() -> None:
+    holder = find_clash(BRIDGE, [link("gm-two", "198.18.8.1", 22, "Gridmill lab 'two' of /other")], [])
+    assert holder is not None
+    assert "gm-two" in holder and "Gridmill lab 'two' of /other" in holder
+
+
+def test_a_bridge_of_our_name_that_another_made_is_a_clash() -> None:
+    assert find_clash(BRIDGE, [link("gm-lab", "198.18.0.1", 20, "Gridmill lab 'lab' of /other")], []) is not None
+
+
+@pytest.mark.parametrize("destination", ["198.18.0.0/15", "198.18.5.0/24", "198.18.4.65"])
+def test_any_overlapping_route_is_a_clash(destination: str) -> None:
+    holder = find_clash(BRIDGE, [], [{"dst": destination, "dev": "tun0"}])
+    assert holder is not None and "tun0" in holder
+
+
+def test_an_unreachable_route_of_somebody_else_is_a_clash() -> None:
+    route = {"type": "unreachable", "dst": "198.18.0.0/15", "protocol": "static"}
+    assert find_clash(BRIDGE, [], [route]) == "route 198.18.0.0/15 unreachable"
+
+
+def test_a_default_route_in_two_halves_is_no_clash() -> None:
+    assert find_clash(BRIDGE, [], [{"dst": "0.0.0.0/1", "dev": "tun0"}, {"dst": "128.0.0.0/1", "dev": "tun0"}]) is None

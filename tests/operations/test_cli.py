@@ -1,0 +1,88 @@
+"""The `gridmill` command: what it prints for people and for machines."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operations.cli import main
+from tests.conftest import ROOT
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(list(arguments))
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_validate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "validate", "lab") == (0, "lab: ok, 4 nodes\n", "")
+
+
+def test_problems_for_people_and_machines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "Pulumi.x.yaml"
+    path.write_text(text.replace("24 kW", "24 KW").replace("schemaVersion: 1", "schemaVersion: 3"), encoding="utf-8")
+    status, out, err = run(capsys, "validate", str(path))
+    assert (status, out) == (1, "")
+    assert err.startswith("2 problems in the stack definition\nPulumi.x.yaml:5: schemaVersion: `3` is not valid\n")
+    status, out, err = run(capsys, "plan", str(path), "--json")
+    assert (status, err) == (1, "")
+    problems = json.loads(out)["problems"]
+    assert [problem["line"] for problem in problems] == [5, 34]
+    assert problems[1] == {
+        "path": "pods.pod-a.budget",
+        "message": "24 KW is not a quantity",
+        "expected": "a power such as 30 kW, 700 W or 1.2 MW",
+        "hint": "write 24 kW",
+        "file": "Pulumi.x.yaml",
+        "line": 34,
+    }
+
+
+def test_plan_says_simulated_and_kilowatts(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "plan", "lab")
+    assert status == 0
+    assert "Site lab, lab.gridmill.test, simulated" in out
+    assert "pod-a-r1-u01  198.18.4.65   sim-dgx-h100  compute           8 simulated h100" in out
+    assert "meter (PUE 1.25)  28 kW      41.464 kW  13.464 kW" in out
+
+
+def test_plan_for_machines_is_the_whole_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    plan: dict[str, Any] = json.loads(run(capsys, "plan", "lab", "--json")[1])
+    assert plan["pods"][0]["hosts"][0]["gpu"]["power_max_w"] == 700
+
+
+def test_generated_files_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "render", "lab", "--check") == (0, "", "")
+
+
+def test_the_schema_knows_every_key_of_the_lab(capsys: pytest.CaptureFixture[str]) -> None:
+    schema = json.loads(run(capsys, "schema")[1])
+    site = schema["properties"]["config"]["properties"]["gridmill:site"]
+    assert site["additionalProperties"] is False
+    assert set(site["required"]) >= {"schemaVersion", "pods", "grid", "network", "access", "software", "scheduler"}
+    assert schema["$defs"]["Pod"]["properties"]["budget"]["type"] == "string"
+
+
+def test_the_summary_for_people(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = {
+        "schemaVersion": 1,
+        "site": "lab",
+        "simulated": True,
+        "domain": "lab.gridmill.test",
+        "controller": "pod-a-r1-u40.lab.gridmill.test",
+        "pods": {"pod-a": {"nodes": 4, "gpus": 16, "power": {"budgetW": 24000, "nameplateW": 22400}}},
+        "power": {"nameplateW": 22400, "meterW": 28000, "gridLimitW": 41464},
+        "acceptance": {"ok": False, "jobs": {"pod-a-r1-u40": {"jobs": [{"id": 7, "state": "FAILED"}]}}},
+    }
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(summary)))
+    status, out, _ = run(capsys, "summary")
+    assert status == 0
+    assert out.splitlines()[0] == "Site lab, lab.gridmill.test: simulated"
+    assert "acceptance: NOT OK" in out
+    assert "  job id 7, state FAILED" in out
