@@ -5,9 +5,10 @@ from pathlib import Path
 import pulumi
 
 from components import Site
-from components.stack import stack_definition, stack_secrets
+from components.stack import stack_definition, stack_host_keys, stack_secrets
 from gridmill.plan import plan_site
 
-plan = plan_site(stack_definition(Path(__file__).resolve().parent))
-site = Site(plan.name, plan, stack_secrets())
+definition = stack_definition(Path(__file__).resolve().parent)
+plan = plan_site(definition)
+site = Site(plan.name, plan, stack_secrets(), stack_host_keys(definition))
 pulumi.export("site", site.summary)

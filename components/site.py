@@ -1,6 +1,7 @@
 """The site: everything that one stack brings up, and the summary that it exports."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Optional, TypedDict
 
 import pulumi
@@ -37,6 +38,7 @@ class Site(pulumi.ComponentResource):
         name: str,
         plan: SitePlan,
         secrets: dict[str, pulumi.Output[str]],
+        host_keys: Mapping[str, str],
         opts: Optional[pulumi.ResourceOptions] = None,
     ) -> None:
         args: SiteArgs = {
@@ -47,7 +49,7 @@ class Site(pulumi.ComponentResource):
         }
         super().__init__("gridmill:index:Site", name, dict(args), opts)
         inside = pulumi.ResourceOptions(parent=self)
-        phases = documents(plan)
+        phases = documents(plan, host_keys)
         roles = {"roles": playbook_digest()}
         control = SlurmControl(f"{name}-control", plan.slurm, Phase(phases[CONTROL], roles, secrets), inside)
         pods = [

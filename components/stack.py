@@ -7,7 +7,9 @@ from typing import Any
 import pulumi
 
 from gridmill.errors import Problem, ProblemsError
+from gridmill.hostkeys import fingerprints
 from gridmill.load import Definition, build_definition, load_definition
+from operations.directories import state_directory
 
 PUBLIC_PASSPHRASE_FILE = Path("lab") / "passphrase"
 """The lab's passphrase, which everyone knows."""
@@ -47,6 +49,13 @@ def refuse_public_passphrase(definition: Definition, root: Path) -> None:
             f"{PUBLIC_PASSPHRASE_FILE} is public and only for the virtual site; "
             "set PULUMI_CONFIG_PASSPHRASE_FILE to a file of your own and run `pulumi stack change-secrets-provider`"
         )
+
+
+def stack_host_keys(definition: Definition) -> dict[str, str]:
+    """Fingerprints of the machines' host keys by address; none where the file is not (a preview elsewhere)."""
+    text = definition.site.access.bootstrap.known_hosts_file
+    path = Path(text.replace("{state}", str(state_directory()), 1)).expanduser()
+    return fingerprints(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def stack_secrets() -> dict[str, pulumi.Output[str]]:

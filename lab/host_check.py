@@ -11,22 +11,6 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.layout import lab_cache, lab_state
 
-# Debian and Ubuntu packages that the lab needs on its host
-SYSTEM_PACKAGES = (
-    "systemd-container",
-    "mmdebstrap",
-    "debian-archive-keyring",
-    "squid",
-    "gnupg",
-    "gcc",
-    "libc6-dev",
-    "dpkg-dev",
-    "apt-utils",
-    "iproute2",
-    "mount",
-    "util-linux",
-    "openssh-client",
-)
 _PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "mmdebstrap": "mmdebstrap",

@@ -71,7 +71,9 @@ class Run:
         self.action = action
         self.secrets = secrets
         self.started = time.monotonic()
-        self.result = RunResult.of(document.scope, document.hosts, dry=action == "check")
+        # a decommissioning says itself which hosts it works on; an empty pod has none
+        expected = [] if action == "remove" else document.hosts
+        self.result = RunResult.of(document.scope, expected, dry=action == "check")
         self.directory = state_directory() / "sites" / document.site
 
     def run(self) -> int:
@@ -97,12 +99,25 @@ class Run:
         finally:
             shutil.rmtree(runtime)
         seconds = time.monotonic() - self.started
-        if self.result.ok and status == 0:
+        self._write_report(status, seconds, log)
+        nothing_to_remove = self.action == "remove" and not self.result.hosts
+        if status == 0 and (self.result.ok or nothing_to_remove):
             name = str(log.relative_to(state_directory()))
             print(masked(json.dumps(self.result.summary(seconds, name)), self.secrets))
             return 0
         print(masked(self.result.complaint(status, str(log)), self.secrets), file=sys.stderr)
         return 1
+
+    def _write_report(self, status: int, seconds: float, log: Path) -> None:
+        """Keep the findings per host and check: the newest of each phase and action, written in one step."""
+        directory = self.directory / "reports"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = directory / f"{self.document.scope}-{self.action}.json"
+        temporary = target.with_suffix(f".{os.getpid()}")
+        temporary.touch(mode=0o600)
+        report = self.result.report(self.action, status, seconds, str(log))
+        temporary.write_text(masked(json.dumps(report, indent=1), self.secrets), encoding="utf-8")
+        temporary.replace(target)
 
     def _log_path(self) -> Path:
         directory = self.directory / "logs"
@@ -169,6 +184,7 @@ def child_environment(runtime: Path, getenv: Callable[[str], str | None] = os.en
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
         "ANSIBLE_LOCAL_TEMP": str(runtime / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(runtime / "cp"),
     }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+import time
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 RESULT_SCHEMA = "gridmill.result/v1"
+REPORT_SCHEMA = "gridmill.report/v1"
 
 
 @dataclass
@@ -85,6 +87,19 @@ class RunResult:
             },
             **({"data": data} if data else {}),
             "seconds": round(seconds, 1),
+            "log": log,
+        }
+
+    def report(self, action: str, status: int, seconds: float, log: str) -> dict[str, Any]:
+        """Everything that was found, per host and check; kept as a file beside the logs."""
+        return {
+            "schema": REPORT_SCHEMA,
+            "ok": status == 0 and self.ok,
+            "scope": self.scope,
+            "action": action,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "seconds": round(seconds, 1),
+            "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
             "log": log,
         }
 

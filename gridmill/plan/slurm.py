@@ -33,7 +33,7 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
     cgroups = all(sku.platform.cgroup == "v2" for sku in skus.values())
     controllers = [host for host in hosts if "controller" in host.services]
     return SlurmPlan(
-        settings=_settings(site, controllers, cgroups=cgroups, gpus=any(host.gpu for host in compute)),
+        settings=_settings(site, controllers, cgroups=cgroups, skus=list(skus.values())),
         nodes=tuple(_node_lines(compute, skus)),
         partitions=tuple(_partition_lines(site, compute)),
         gres=tuple(_gres_lines(compute)),
@@ -42,11 +42,13 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
     )
 
 
-def _settings(site: Site, controllers: list[HostPlan], *, cgroups: bool, gpus: bool) -> dict[str, str]:
+def _settings(site: Site, controllers: list[HostPlan], *, cgroups: bool, skus: list[Node]) -> dict[str, str]:
     """Keys of slurm.conf; every non-default value has its reason beside it."""
+    default_memory = min(_offered_memory(sku) // sku.cpu.threads for sku in skus)
     settings = {
         "ClusterName": site.name,
-        "SlurmctldHost": controllers[0].name,
+        # with the address, so that daemons find it before names answer
+        "SlurmctldHost": f"{controllers[0].name}({controllers[0].address})",
         "SlurmUser": "slurm",
         # a random key made once on the controller; munge's daemon is not needed
         "AuthType": "auth/slurm",
@@ -55,32 +57,33 @@ def _settings(site: Site, controllers: list[HostPlan], *, cgroups: bool, gpus: b
         "SlurmctldParameters": "enable_configless",
         "StateSaveLocation": "/var/lib/slurm/slurmctld",
         "SlurmdSpoolDir": "/var/lib/slurm/slurmd",
-        "SlurmctldPidFile": "/run/slurmctld.pid",
-        "SlurmdPidFile": "/run/slurmd.pid",
-        "SlurmctldLogFile": "/var/log/slurm/slurmctld.log",
-        "SlurmdLogFile": "/var/log/slurm/slurmd.log",
+        "SlurmctldPidFile": "/run/slurmctld/slurmctld.pid",
+        "SlurmdPidFile": "/run/slurm/slurmd.pid",
         # whole resources are counted: cores, memory, GPUs
         "SelectType": "select/cons_tres",
         "SelectTypeParameters": "CR_Core_Memory",
+        # a job that does not say gets its share, not the whole node
+        "DefMemPerCPU": str(default_memory),
         "ProctrackType": "proctrack/cgroup" if cgroups else "proctrack/linuxproc",
         "TaskPlugin": "task/affinity,task/cgroup" if cgroups else "task/affinity",
         # a job's processes on a node belong to it from the first moment (pam_slurm_adopt needs it)
         "PrologFlags": "Contain" if cgroups else "Alloc",
-        "MpiDefault": "none",
+        "MpiDefault": "pmix",
         "PropagateResourceLimitsExcept": "MEMLOCK",
-        # a node that comes back valid is used again, one that registered badly is not
-        "ReturnToService": "1",
+        # a node that comes back with what was declared is used again, whatever took it down
+        "ReturnToService": "2",
+        "MailProg": "/bin/true",
         "SlurmctldTimeout": "120",
         "SlurmdTimeout": "300",
         "UnkillableStepTimeout": "180",
         "AccountingStorageType": "accounting_storage/slurmdbd",
-        "AccountingStorageHost": "localhost",
+        "AccountingStorageHost": controllers[0].name,
         # jobs without an account are refused, limits hold
         "AccountingStorageEnforce": "associations,limits,qos",
         "JobAcctGatherType": "jobacct_gather/cgroup" if cgroups else "jobacct_gather/linux",
         "PriorityType": "priority/multifactor",
     }
-    if gpus:
+    if any(sku.gpu for sku in skus):
         settings |= {"GresTypes": "gpu", "AccountingStorageTRES": "gres/gpu"}
     return settings
 

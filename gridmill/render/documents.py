@@ -8,7 +8,7 @@ its address, so that a pod of 500 nodes stays readable in a preview.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gridmill.plan.hostlist import expand
@@ -21,10 +21,18 @@ ACCEPTANCE = "acceptance"
 AUTH_KEY_PATH = "/etc/slurm/slurm.key"
 SLURMCTLD_PORT = 6817
 
+ACCEPTANCE_COMMANDS = {
+    "v2": "nvidia-smi --list-gpus",
+    "none": 'nvidia-smi --id="$CUDA_VISIBLE_DEVICES" --query-gpu=index,name --format=csv,noheader',
+}
+"""What an acceptance job lists: all GPUs where others are out of its reach, else those that Slurm named."""
+
 Document = dict[str, Any]
+HostKeys = Mapping[str, str]
+"""Fingerprint of the host key by address."""
 
 
-def control_document(plan: SitePlan) -> Document:
+def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
     """The controllers: the site's names, accounting and slurmctld."""
     controllers = plan.with_service("controller")
     groups = _groups(plan, controllers)
@@ -40,10 +48,10 @@ def control_document(plan: SitePlan) -> Document:
         "slurm_controller_cgroup": plan.slurm.cgroup,
         "slurm_controller_accounts": list(plan.slurm.accounts),
     }
-    return _document(plan, CONTROL, "control.yml", "decommission_control.yml", controllers, groups)
+    return _document(plan, CONTROL, "control.yml", "decommission_control.yml", _entries(controllers, host_keys), groups)
 
 
-def pod_document(plan: SitePlan, pod: PodPlan) -> Document:
+def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
     """The machines of a pod that are no controllers; these stand in it only to be asked for the key."""
     hosts = tuple(host for host in pod.hosts if "controller" not in host.services)
     groups = _groups(plan, hosts)
@@ -60,14 +68,14 @@ def pod_document(plan: SitePlan, pod: PodPlan) -> Document:
             "nvidia_nccl_version": plan.software["nccl"],
             "slurm_compute_gpu": True,
         }
-    document = _document(plan, pod.key, "pod.yml", "decommission_pod.yml", hosts, groups)
+    document = _document(plan, pod.key, "pod.yml", "decommission_pod.yml", _entries(hosts, host_keys), groups)
     if "compute" in groups:
         document["carry"] = [{"host": controllers[0].name, "path": AUTH_KEY_PATH, "variable": "slurm_compute_auth_key"}]
-    document["controllers"] = {host.name: {"address": host.address} for host in controllers}
+    document["controllers"] = _entries(controllers, host_keys)
     return document
 
 
-def acceptance_document(plan: SitePlan) -> Document:
+def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
     """One job per GPU partition, on every kind of node, run as the acceptance user and looked up in accounting."""
     controllers = plan.with_service("controller")
     gpu_groups = {host.group: host for host in plan.hosts if host.gpu and "compute" in host.services}
@@ -78,22 +86,37 @@ def acceptance_document(plan: SitePlan) -> Document:
             "user": ACCEPTANCE_USER,
             "account": ACCEPTANCE_ACCOUNT,
             "gres": f"gpu:{host.gpu.gres_type}:{min(2, host.gpu.count)}",
-            "command": "nvidia-smi --list-gpus",
+            "command": ACCEPTANCE_COMMANDS[host.cgroup],
         }
         for partition in plan.slurm.partitions
         for group, host in sorted(gpu_groups.items())
         if host.gpu and _spans(plan, partition["PartitionName"], group)
     ]
     groups = {"controllers": {"hosts": [host.name for host in controllers], "vars": {"acceptance_jobs": jobs}}}
-    return {**_document(plan, ACCEPTANCE, "acceptance.yml", None, controllers, groups), "vars": {}}
+    return {**_document(plan, ACCEPTANCE, "acceptance.yml", None, _entries(controllers, host_keys), groups), "vars": {}}
 
 
-def documents(plan: SitePlan) -> dict[str, Document]:
-    """All documents of a site by scope, in the order in which they run."""
-    found = {CONTROL: control_document(plan)}
-    found |= {pod.key: pod_document(plan, pod) for pod in plan.pods}
-    found[ACCEPTANCE] = acceptance_document(plan)
+def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Document]:
+    """All documents of a site by scope, in the order in which they run.
+
+    `host_keys` are fingerprints by address; a machine that was replaced has another, and is converged again.
+    """
+    keys = host_keys or {}
+    found = {CONTROL: control_document(plan, keys)}
+    found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
+    found[ACCEPTANCE] = acceptance_document(plan, keys)
     return found
+
+
+def _entries(hosts: Iterable[HostPlan], host_keys: HostKeys) -> dict[str, dict[str, str]]:
+    """A machine's own entry: its address, and the host key that it is known by."""
+    return {
+        host.name: {
+            "address": host.address,
+            **({"hostKey": host_keys[host.address]} if host.address in host_keys else {}),
+        }
+        for host in hosts
+    }
 
 
 def _spans(plan: SitePlan, partition: str, group: str) -> bool:
@@ -118,7 +141,7 @@ def _document(
     scope: str,
     playbook: str,
     decommission: str | None,
-    hosts: Iterable[HostPlan],
+    hosts: dict[str, dict[str, str]],
     groups: dict[str, Any],
 ) -> Document:
     access = plan.access
@@ -143,7 +166,7 @@ def _document(
             "names_client_domain": plan.domain,
         },
         "groups": groups,
-        "hosts": {host.name: {"address": host.address} for host in hosts},
+        "hosts": hosts,
     }
 
 
@@ -199,5 +222,5 @@ def _records(plan: SitePlan) -> list[dict[str, Any]]:
     aliases: dict[str, list[str]] = defaultdict(list)
     for alias, service in (("controller", "controller"), ("login", "login"), ("storage", "storage")):
         if found := plan.with_service(service):
-            aliases[found[0].name].append(alias)
-    return [{"name": host.name, "address": host.address, "aliases": aliases[host.name]} for host in plan.hosts]
+            aliases[found[0].name].append(f"{alias}.{plan.domain}")
+    return [{"name": host.fqdn, "address": host.address, "aliases": aliases[host.name]} for host in plan.hosts]

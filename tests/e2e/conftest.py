@@ -11,10 +11,10 @@ from testinfra.host import Host
 from tests.e2e.site_copy import SiteCopy, site_copy
 
 NODES = {
-    "controller": ("pod-a-r1-u40", "198.19.4.104"),
-    "store": ("pod-a-r1-u38", "198.19.4.102"),
-    "gpu1": ("pod-a-r1-u01", "198.19.4.65"),
-    "gpu2": ("pod-a-r1-u09", "198.19.4.73"),
+    "controller": ("pod-a-r1-u40", "198.19.20.104"),
+    "store": ("pod-a-r1-u38", "198.19.20.102"),
+    "gpu1": ("pod-a-r1-u01", "198.19.20.65"),
+    "gpu2": ("pod-a-r1-u09", "198.19.20.73"),
 }
 
 
@@ -23,10 +23,12 @@ def site() -> Iterator[SiteCopy]:
     """The copy with its machines racked and booted; taken down at the end."""
     copy = site_copy()
     copy.prepare()
-    copy.lab("up")
-    copy.pulumi("stack", "init")
-    yield copy
-    copy.lab("down")
+    try:
+        copy.lab("up")
+        copy.pulumi("stack", "init")
+        yield copy
+    finally:
+        copy.lab("down")
 
 
 def connect(site: SiteCopy, role: str) -> Host:

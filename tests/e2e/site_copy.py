@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 NAME = "e2e"
 SUBSTITUTIONS = {
     "name: lab\n": f"name: {NAME}\n",
-    "198.18.0.0/20": "198.19.0.0/20",
+    "198.18.0.0/20": "198.19.16.0/20",
     "lab.gridmill.test": "e2e.gridmill.test",
     "{state}/lab/lab/": f"{{state}}/lab/{NAME}/",
 }
@@ -61,9 +61,11 @@ class SiteCopy:
 
     def prepare(self) -> None:
         """Copy what git knows or would know, with the stack under its new name; clean what a killed run left."""
+        self.environment = self._base()
         if self.access.exists() and self.stack_file.exists():
             self.lab("down")
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, self.state):
+            shutil.rmtree(directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -86,14 +88,16 @@ class SiteCopy:
         self.stack_file.write_text(text, encoding="utf-8")
         self.environment = self._environment()
 
+    def _base(self) -> dict[str, str]:
+        """This process's environment with a state directory of the copy's own, and nothing of Pulumi's."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+        return {**kept, "GRIDMILL_STATE": str(self.state)}
+
     def _environment(self) -> dict[str, str]:
         """The README's one line, evaluated."""
-        base = {**os.environ, "GRIDMILL_STATE": str(self.state)}
-        for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
-            base.pop(name, None)
         script = 'set -e; eval "$(python3 tools/engine.py env)"; env -0'
         output = subprocess.run(
-            ["bash", "-c", script], cwd=self.directory, env=base, capture_output=True, text=True, check=True
+            ["bash", "-c", script], cwd=self.directory, env=self._base(), capture_output=True, text=True, check=True
         ).stdout
         return dict(entry.split("=", 1) for entry in output.split("\0") if "=" in entry)
 
@@ -103,7 +107,7 @@ class SiteCopy:
         result = subprocess.run(
             command,
             cwd=self.directory,
-            env=self.environment or None,
+            env=self.environment,
             input=stdin,
             capture_output=True,
             text=True,

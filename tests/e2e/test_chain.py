@@ -46,6 +46,14 @@ def test_a_job_asked_for_gpus_ran_and_is_accounted(site: SiteCopy, controller: H
     assert elapsed
 
 
+def test_verification_is_kept_per_host_and_check(site: SiteCopy) -> None:
+    report = json.loads((site.state / "sites" / "e2e" / "reports" / "pod-a-apply.json").read_text(encoding="utf-8"))
+    assert report["ok"] is True
+    checks = {check["check"].split()[0]: check for check in report["hosts"][GPU_1]["checks"]}
+    assert {"hostname", "resolves", "nvidia_driver", "gpus", "gpu_power_range", "service", "slurm_node"} <= set(checks)
+    assert all(check["ok"] is True and check["found"] for check in checks.values())
+
+
 def test_gpus_are_seen_by_real_software_and_say_simulated(gpu1: Host) -> None:
     listed = gpu1.check_output("nvidia-smi --list-gpus").splitlines()
     assert len(listed) == 8
@@ -115,7 +123,10 @@ def test_admins_can_enter_and_passwords_cannot(controller: Host, store: Host) ->
         assert anna.uid == 2001
         settings = host.check_output("sshd -T")
         assert "passwordauthentication no" in settings
-        assert host.file("/home/anna/.ssh/authorized_keys").mode & 0o077 == 0
+        keys = host.file("/etc/ssh/authorized_keys.d/anna")
+        assert keys.user == "root"
+        assert keys.mode & 0o022 == 0
+        assert keys.content_string.count("ssh-ed25519 ") == 1
 
 
 def test_nothing_to_do_is_quick_and_changes_nothing(site: SiteCopy) -> None:
@@ -140,7 +151,7 @@ def test_check_mode_predicts_no_change(site: SiteCopy) -> None:
 
 
 def test_a_changed_partition_updates_in_place(site: SiteCopy, controller: Host) -> None:
-    before = controller.check_output("systemctl show slurmctld --property=MainPID,ExecMainStartTimestampMonotonic")
+    before = controller.check_output("systemctl show slurmctld --property=ActiveEnterTimestampMonotonic")
     site.edit("maxTime: '2-00:00:00'", "maxTime: '1-00:00:00'")
     preview = site.pulumi("preview", "--diff")
     assert "1-00:00:00" in preview.stdout
@@ -149,8 +160,8 @@ def test_a_changed_partition_updates_in_place(site: SiteCopy, controller: Host) 
     assert "deleted" not in done.stdout
     assert controller.check_output("sinfo --noheader --format=%l").strip() == "1-00:00:00"
     assert controller.service("slurmctld").is_running
-    after = controller.check_output("systemctl show slurmctld --property=MainPID,ExecMainStartTimestampMonotonic")
-    assert after.splitlines()[-1] == before.splitlines()[-1], "slurmctld was restarted"
+    after = controller.check_output("systemctl show slurmctld --property=ActiveEnterTimestampMonotonic")
+    assert after == before, "slurmctld was restarted, not reconfigured"
 
 
 def test_a_new_admin_reaches_every_machine(site: SiteCopy, controller: Host, store: Host) -> None:
@@ -200,6 +211,18 @@ def test_the_lab_comes_back_after_a_killed_machine(site: SiteCopy, store: Host) 
     assert store.run("true").rc == 0
 
 
+def test_a_second_lab_on_the_same_addresses_is_refused(site: SiteCopy) -> None:
+    other = site.directory / "Pulumi.other.yaml"
+    other.write_text(site.stack_file.read_text(encoding="utf-8").replace("name: e2e\n", "name: other\n"), "utf-8")
+    skus = site.directory / "inventories" / "other"
+    skus.symlink_to(site.directory / "inventories" / "e2e")
+    done = site.run(".venv/bin/python", "-m", "lab", "up", "--stack", other.name, check=False)
+    assert done.status == 1
+    assert re.search(r"198\.19\.16\.0/20 clashes with .* on gm-e2e", done.text), done.text
+    other.unlink()
+    skus.unlink()
+
+
 def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host, gpu1: Host) -> None:
     site.pulumi("destroy", "--yes")
     assert site.resources() == {}
@@ -208,3 +231,9 @@ def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host,
     assert not controller.service("slurmctld").is_running
     assert controller.file("/var/lib/slurm/slurmctld").exists
     assert controller.file("/etc/slurm/slurm.key").exists
+
+
+def test_up_after_destroy_brings_the_site_back_with_its_accounting(site: SiteCopy, controller: Host) -> None:
+    site.pulumi("up", "--yes")
+    rows = controller.check_output("sacct --allusers --noheader --parsable2 --allocations --format=JobID").split()
+    assert len(rows) == len(set(rows)) >= 2

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import mounts
+from lab import host_check, mounts
 from lab.cgroups import Hierarchy, hierarchies, memory_bytes
 from lab.errors import LabError
-from lab.host_check import SYSTEM_PACKAGES, Finding, install_command, require
+from lab.host_check import Finding, install_command, missing_packages, require
 from lab.mounts import mount_points, remove_tree
 from lab.processes import ProcessRecord, run
 from lab.status import is_up, render
@@ -100,8 +100,9 @@ def test_everything_missing_is_named_at_once_with_one_command() -> None:
     require([])
 
 
-def test_packages_for_the_set_up_cover_the_main_programs() -> None:
-    assert {"systemd-container", "mmdebstrap", "squid", "gnupg", "debian-archive-keyring"} <= set(SYSTEM_PACKAGES)
+def test_a_bare_host_is_told_every_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(host_check, "_search_path", lambda: str(tmp_path))
+    assert {"systemd-container", "mmdebstrap", "squid", "gnupg", "gcc", "apt-utils"} <= set(missing_packages())
 
 
 def test_status_says_that_it_is_simulated() -> None:

@@ -62,6 +62,7 @@ def test_the_exact_environment(tmp_path: Path) -> None:
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
         "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(tmp_path / "cp"),
     }
@@ -160,6 +161,16 @@ def test_a_good_run() -> None:
         "seconds": 12.3,
         "log": "sites/lab/logs/x.log",
     }
+
+
+def test_the_report_has_every_check_of_every_host() -> None:
+    result = RunResult.of("pod-a", ["a", "b"])
+    result.record({"event": "checks", "host": "a", "checks": [CHECK_OK, CHECK_BAD]})
+    result.record({"event": "stats", "host": "b", "changed": 2})
+    report = result.report("apply", 2, 1.0, "/x.log")
+    assert report["ok"] is False
+    assert report["hosts"]["a"]["checks"] == [CHECK_OK, CHECK_BAD]
+    assert (report["hosts"]["a"]["ok"], report["hosts"]["b"]["ok"]) == (False, True)
 
 
 def test_silence_is_failure() -> None:

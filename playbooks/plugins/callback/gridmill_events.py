@@ -30,7 +30,7 @@ class CallbackModule(CallbackBase):
         descriptor = os.environ.get("GRIDMILL_EVENTS_FD")
         self._stream = os.fdopen(int(descriptor), "w", encoding="utf-8", closefd=False) if descriptor else None
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         role = task._role.get_name() if task._role else ""
         self._emit(event="task", role=role, task=task.get_name().removeprefix(f"{role} : "))
 

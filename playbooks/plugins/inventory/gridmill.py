@@ -20,6 +20,8 @@ options: {}
 """
 
 CONNECT_TIMEOUT_S = 10
+GROUPS = ("controllers", "login", "storage", "gpu", "compute")
+"""Groups that every play may name; an inventory without such machines has them empty."""
 
 
 class InventoryModule(BaseInventoryPlugin):
@@ -62,7 +64,8 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.set_variable("all", name, value)
         for name, host in document["hosts"].items():
             self._host(name, host["address"], document["domain"], "all")
-        self.inventory.add_group("controllers")
+        for group_name in GROUPS:
+            self.inventory.add_group(group_name)
         for name, host in document.get("controllers", {}).items():
             self._host(name, host["address"], document["domain"], "controllers")
         for name, group in document["groups"].items():

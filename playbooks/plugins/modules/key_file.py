@@ -16,8 +16,8 @@ DOCUMENTATION = r"""
 module: key_file
 short_description: Puts a key in place, or makes a random one
 description:
-  - Without O(content) the key is made from the kernel's random source if it is absent, and an existing key is never touched.
-  - With O(content) the file gets exactly those bytes. They travel over the module's standard input only, never through a file.
+  - Without O(content) an absent key is made from the kernel's random source. An existing key is never touched.
+  - With O(content) the file gets exactly those bytes. They travel over standard input, never through a file.
   - Owner and mode are always set right. The key is never returned and never shown as a difference.
 options:
   path:
@@ -61,7 +61,7 @@ def write(path: Path, key: bytes, uid: int, gid: int) -> None:
     """Replace the file in one step; no other user can read it at any time."""
     new = path.parent / f".{path.name}.new"
     new.unlink(missing_ok=True)
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
         file.write(key)
         file.flush()
         os.fsync(file.fileno())

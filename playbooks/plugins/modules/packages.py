@@ -16,13 +16,14 @@ DOCUMENTATION = r"""
 module: packages
 short_description: Installs packages at wanted versions
 description:
-  - Compares wanted packages with those installed. When a wanted version is not on offer it says what is, before anything is changed.
-  - Costs a few milliseconds when all is installed, and needs nothing beside apt-get and dpkg (M(ansible.builtin.apt) needs
-    python3-apt, without which its check mode fails on a new machine).
-  - Package lists are refreshed only when a wanted version isn't in them or can't be fetched, and then in check mode too, since a
-    preview on a new machine could say nothing otherwise.
-  - Recommended packages are not installed. Configuration files that someone changed are kept. An installation that was interrupted is
-    finished first.
+  - Compares wanted packages with those installed. When a wanted version is not on offer it says what is, and
+    changes nothing.
+  - Costs a few milliseconds when all is installed, and needs nothing beside apt-get and dpkg (M(ansible.builtin.apt)
+    needs python3-apt, without which its check mode fails on a new machine).
+  - Package lists are refreshed only when a wanted version isn't in them or can't be fetched. The former happens in
+    check mode too, since a preview on a new machine could say nothing otherwise.
+  - Recommended packages are not installed. Configuration files that someone changed are kept. An installation that
+    was interrupted is finished first.
 options:
   wanted:
     description: A version pattern such as C(24.11*) for each package name; an empty pattern takes any version.
@@ -67,7 +68,7 @@ OPTIONS = [
 
 @contextmanager
 def services_stay_down(wanted: bool) -> Iterator[None]:
-    """Packages start no service meanwhile. A policy of someone else is respected; one that a killed run left is removed."""
+    """Packages start no service meanwhile. A foreign policy is respected; one that a killed run left is removed."""
     if POLICY.exists() and POLICY.read_text(encoding="utf-8", errors="replace") == POLICY_TEXT:
         POLICY.unlink()
     if not wanted or POLICY.exists():
@@ -101,6 +102,12 @@ def select(wanted: dict[str, str]) -> tuple[list[str], list[str]]:
     return specifications, problems
 
 
+def said(answer: Result) -> str:
+    """The end of what apt-get said, on one line."""
+    lines = [" ".join(line.split()) for line in f"{answer.output}\n{answer.error}".splitlines()]
+    return " / ".join([line for line in lines if line][-8:]) or answer.complaint()
+
+
 def install(specifications: list[str], keep_down: bool) -> Result:
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     argv = ["apt-get", *OPTIONS, "install", *specifications]
@@ -128,13 +135,16 @@ def main() -> None:
         module.fail_json(msg=f"nothing was changed; {'; '.join(problems)}")
     if not specifications:
         module.exit_json(changed=False, installed=[])
-    simulation = run(["apt-get", *OPTIONS, "--simulate", "install", *specifications], timeout=TIMEOUT)
+    simulate = ["apt-get", *OPTIONS, "--simulate", "install", *specifications]
+    simulation = run(simulate, timeout=TIMEOUT)
+    if not simulation.ok and refresh().ok:  # a package source may have been added since the lists were fetched
+        simulation = run(simulate, timeout=TIMEOUT)
     if not simulation.ok:
-        module.fail_json(msg=f"apt-get can't install {' '.join(specifications)}: {simulation.complaint()}")
+        module.fail_json(msg=f"nothing changed; apt-get can't install {' '.join(specifications)}: {said(simulation)}")
     if not module.check_mode:
         answer = install(specifications, not module.params["start_services"])
         if not answer.ok:
-            module.fail_json(msg=f"apt-get install {' '.join(specifications)}: {answer.complaint()}")
+            module.fail_json(msg=f"apt-get install {' '.join(specifications)}: {said(answer)}")
     module.exit_json(changed=True, installed=specifications, diff={"prepared": simulated(simulation.output)})
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.checks import summary
 from ansible.module_utils.gridmill_node.commands import run
-from ansible.module_utils.gridmill_node.verification import HARDWARE, verify
+from ansible.module_utils.gridmill_node.verification import HARDWARE, for_host, verify
 
 DOCUMENTATION = r"""
 module: verify
@@ -21,6 +21,14 @@ options:
     type: list
     elements: dict
     required: true
+  fqdn:
+    description: Fully qualified name of this node, for the checks of its name that don't state one.
+    type: str
+    default: ""
+  address:
+    description: Address of this node, for the checks of its name that don't state one.
+    type: str
+    default: ""
   wait:
     description: Seconds, in all, that checks of services and of Slurm may take to become true.
     type: int
@@ -40,6 +48,8 @@ author: [Gridmill]
 EXAMPLES = r"""
 - name: Check the GPUs
   verify:
+    fqdn: pod-a-r1-u01.example.net
+    address: 192.0.2.65
     checks:
       - {check: gpus, count: 8, name_contains: H100}
 """
@@ -57,13 +67,16 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "checks": {"type": "list", "elements": "dict", "required": True},
+            "fqdn": {"type": "str", "default": ""},
+            "address": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 0},
             "stage": {"type": "str", "choices": ["all", "hardware"], "default": "all"},
             "report_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    wanted = module.params["checks"]
+    name, _, domain = module.params["fqdn"].partition(".")
+    wanted = for_host(module.params["checks"], name, domain, module.params["address"])
     if module.params["stage"] == "hardware":
         wanted = [one for one in wanted if one.get("check") in HARDWARE]
     checks = verify(wanted, run, wait=float(module.params["wait"]))

@@ -8,7 +8,8 @@ from typing import Any
 
 from ansible.module_utils.gridmill_node.checks import Check, result
 
-OUTPUT_DIRECTORY = "/var/tmp"  # noqa: S108 - the node's own; a job's private /tmp would hide the file from the job that reads it
+# On the node itself. A private /tmp of the job would hide the file from the job that reads it.
+OUTPUT_DIRECTORY = "/var/tmp"  # noqa: S108
 RUNNING = frozenset(
     {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "RESIZING", "SUSPENDED", "STAGE_OUT"}
 )
@@ -76,7 +77,7 @@ def output_file(one: Job, identifier: str) -> str:
 
 
 def collection(one: Job, identifier: str, node: str) -> list[str]:
-    """Arguments of a small job on the same node that reads the output and removes it: no shared file system is needed."""
+    """Arguments of a small job on the same node that prints the output and removes it, without a shared file system."""
     file = output_file(one, identifier)
     options = {"job-name": f"{one.name}-output", "partition": one.partition, "account": one.account, "nodelist": node}
     limits = [
@@ -106,6 +107,17 @@ def parse_record(output: str) -> dict[str, str]:
         if len(cells) == len(RECORD_FIELDS):
             return dict(zip(RECORD_FIELDS, cells, strict=True))
     return {}
+
+
+def told(record: dict[str, str]) -> dict[str, str]:
+    """What a person wants to know of a job's record."""
+    gpus = tres(record.get("AllocTRES", "")).get("gres/gpu", "none")
+    return {
+        "state": record.get("State", "unknown"),
+        "node": record.get("NodeList", ""),
+        "gpus": gpus,
+        "seconds": record.get("ElapsedRaw", ""),
+    }
 
 
 def over(record: dict[str, str]) -> bool:

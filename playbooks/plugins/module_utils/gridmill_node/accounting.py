@@ -17,17 +17,25 @@ class Books:
 
 def parse(clusters: str, accounts: str, associations: str) -> Books:
     """From `sacctmgr --parsable2 --noheader show cluster | account | association` with the formats used below."""
-    rows = [line.split("|") for line in accounts.splitlines() if line]
-    pairs = [line.split("|") for line in associations.splitlines() if line]
+    described: dict[str, str] = {}
+    for line in accounts.splitlines():
+        match line.split("|"):
+            case [name, description]:
+                described[name] = description
+    members: set[tuple[str, str]] = set()
+    for line in associations.splitlines():
+        match line.split("|"):
+            case [account, user]:
+                members.add((account, user))
     return Books(
         clusters=frozenset(line.split("|")[0] for line in clusters.splitlines() if line),
-        accounts={row[0]: row[1] for row in rows if len(row) == 2},
-        members=frozenset((pair[0], pair[1]) for pair in pairs if len(pair) == 2),
+        accounts=described,
+        members=frozenset(members),
     )
 
 
 def plan(cluster: str, accounts: list[dict[str, Any]], books: Books) -> list[list[str]]:
-    """Arguments for sacctmgr, in order. Accounts and users that are not planned are left alone: jobs were booked on them."""
+    """Arguments for sacctmgr, in order. What is not planned is left alone: jobs were booked on it."""
     work = []
     if cluster not in books.clusters:
         work.append(["add", "cluster", cluster])

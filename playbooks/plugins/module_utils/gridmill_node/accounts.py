@@ -10,12 +10,13 @@ ADMIN_GROUP = "gridmill-admins"
 
 @dataclass(frozen=True)
 class Machine:
-    """What the machine has now: uid per account, expired accounts, members of the admin group (None: no group), keys."""
+    """What the machine has now: uids, expired accounts, members of the admin group (None: no group), keys, gids."""
 
     uids: dict[str, int]
     expired: frozenset[str] = frozenset()
     admin_members: frozenset[str] | None = None
     keys: dict[str, str] = field(default_factory=dict)
+    gids: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ def plan(admins: list[dict[str, Any]], users: list[dict[str, Any]], machine: Mac
     commands: list[list[str]] = []
     if admins and machine.admin_members is None:
         commands.append(["groupadd", "--system", ADMIN_GROUP])
-    for user in users:
-        if user["name"] not in machine.uids:
-            commands.append(_add_user(user))
+    for one in [*users, *admins]:
+        if one["name"] not in machine.uids and one["name"] not in machine.gids:
+            commands.append(["groupadd", "--gid", str(one["uid"]), str(one["name"])])
+    commands += [_add_user(user) for user in users if user["name"] not in machine.uids]
     for name, admin in names.items():
         commands += _admin_commands(name, admin, machine)
     members = machine.admin_members or frozenset()
@@ -67,13 +69,13 @@ def key_file(admin: dict[str, Any]) -> str:
 def _add_user(user: dict[str, Any]) -> list[str]:
     home = str(user["home"])
     create = "--no-create-home" if home == "/nonexistent" else "--create-home"
-    numbered = ["useradd", "--system", "--uid", str(user["uid"]), "--user-group"]
+    numbered = ["useradd", "--system", "--uid", str(user["uid"]), "--gid", str(user["name"])]
     return [*numbered, "--home-dir", home, create, "--shell", "/usr/sbin/nologin", str(user["name"])]
 
 
 def _admin_commands(name: str, admin: dict[str, Any], machine: Machine) -> list[list[str]]:
     if name not in machine.uids:
-        numbered = ["useradd", "--uid", str(admin["uid"]), "--user-group", "--create-home"]
+        numbered = ["useradd", "--uid", str(admin["uid"]), "--gid", name, "--create-home"]
         return [[*numbered, "--shell", "/bin/bash", "--groups", ADMIN_GROUP, name]]
     commands = []
     if name in machine.expired:
@@ -85,11 +87,17 @@ def _admin_commands(name: str, admin: dict[str, Any], machine: Machine) -> list[
 
 def _problems(planned: list[dict[str, Any]], machine: Machine) -> list[str]:
     owners = {uid: name for name, uid in machine.uids.items()}
+    groups = {gid: name for name, gid in machine.gids.items()}
     problems = []
     for one in planned:
-        name, uid = str(one["name"]), int(one["uid"])
-        if machine.uids.get(name, uid) != uid:
-            problems.append(f"{name} has uid {machine.uids[name]} here, the plan says {uid}; files would change owner")
-        elif owners.get(uid, name) != name:
-            problems.append(f"uid {uid}, planned for {name}, belongs to {owners[uid]} here")
+        name, number = str(one["name"]), int(one["uid"])
+        if machine.uids.get(name, number) != number:
+            problems.append(
+                f"{name} has uid {machine.uids[name]} here, the plan says {number}; files would change owner"
+            )
+        elif owners.get(number, name) != name:
+            problems.append(f"uid {number}, planned for {name}, belongs to {owners[number]} here")
+        elif groups.get(number, name) != name or machine.gids.get(name, number) != number:
+            taken = groups.get(number, "nobody")
+            problems.append(f"{name} needs gid {number}, which belongs to {taken} here, or has another gid already")
     return problems

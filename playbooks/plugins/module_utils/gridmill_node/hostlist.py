@@ -8,7 +8,7 @@ _GROUP = re.compile(r"^(?P<head>[^\[\]]*)\[(?P<body>[^\[\]]+)\](?P<tail>.*)$")
 
 
 def expand(expression: str) -> list[str]:
-    """Names of `a-u[01-03,09],b` in order: a-u01, a-u02, a-u03, a-u09, b. Raises ValueError for what is no host list."""
+    """Names of `a-u[01-03,09],b`, in order. Raises ValueError for what is no host list."""
     return [name for part in _split(expression) for name in _expand_one(part)]
 
 

@@ -11,18 +11,22 @@ SHOW = "${Package}\t${db:Status-Status}\t${Version}\n"
 
 def parse_installed(output: str) -> dict[str, str]:
     """Version per installed package, from dpkg-query with the format SHOW."""
-    rows = [line.split("\t") for line in output.splitlines()]
-    return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
+    found: dict[str, str] = {}
+    for line in output.splitlines():
+        match line.split("\t"):
+            case [name, "installed", version]:
+                found[name] = version
+    return found
 
 
 def parse_offered(output: str) -> dict[str, list[str]]:
     """Versions per package, best first, from `apt-cache madison`."""
-    offered: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for line in output.splitlines():
-        cells = [cell.strip() for cell in line.split("|")]
-        if len(cells) == 3 and cells[1] not in offered.setdefault(cells[0], []):
-            offered[cells[0]].append(cells[1])
-    return offered
+        match [cell.strip() for cell in line.split("|")]:
+            case [name, version, _] if version not in found.get(name, []):
+                found.setdefault(name, []).append(version)
+    return found
 
 
 def matches(version: str, pattern: str) -> bool:
@@ -60,11 +64,11 @@ def simulated(output: str) -> str:
     """What `apt-get --simulate` would do, as lines of a difference: + installed, ~ replaced, - removed."""
     lines = []
     for line in output.splitlines():
-        words = line.split()
-        if len(words) > 2 and words[0] == "Inst":
-            replaced = words[2].startswith("[")
-            version = words[3 if replaced else 2].lstrip("(")
-            lines.append(f"~{words[1]} {words[2]} -> {version}" if replaced else f"+{words[1]} {version}")
-        elif len(words) > 1 and words[0] == "Remv":
-            lines.append(f"-{words[1]}")
+        match line.split():
+            case ["Inst", name, old, new, *_] if old.startswith("["):
+                lines.append(f"~{name} {old.strip('[]')} -> {new.lstrip('(')}")
+            case ["Inst", name, new, *_]:
+                lines.append(f"+{name} {new.lstrip('(')}")
+            case ["Remv", name, *_]:
+                lines.append(f"-{name}")
     return "".join(f"{line}\n" for line in sorted(lines))

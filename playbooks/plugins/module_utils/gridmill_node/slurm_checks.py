@@ -8,6 +8,8 @@ from typing import Any
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
 
+OUT_REASON = "out of service, by Gridmill"
+
 
 def parse_fields(line: str) -> dict[str, str]:
     """Fields of one line of `scontrol --oneliner show`; a value may hold blanks (Reason=, OS=)."""
@@ -70,8 +72,11 @@ def accounting(wanted: dict[str, Any], run: Run) -> Check:
     if not answer.ok:
         found, ok = answer.complaint(), False
     else:
-        rows = {row[0]: row[1:] for line in answer.output.splitlines() if len(row := line.split("|")) == 3}
-        host, port = rows.get(cluster, ["", ""])
+        rows: dict[str, list[str]] = {}
+        for line in answer.output.splitlines():
+            name, *rest = line.split("|")
+            rows[name] = rest
+        host, port = [*rows.get(cluster, []), "", ""][:2]
         ok = bool(host) and port not in ("", "0")
         known = ", ".join(sorted(rows)) or "none"
         found = expected if ok else (f"{cluster} without a controller" if cluster in rows else f"clusters: {known}")
@@ -79,9 +84,29 @@ def accounting(wanted: dict[str, Any], run: Run) -> Check:
     return result("accounting", ok=ok, expected=expected, found=found, hint=hint)
 
 
-def nodes_to_set_down(names: list[str], output: str) -> list[str]:
-    """Those of `names` that `scontrol --oneliner show nodes` lists and that are not DOWN yet, in order."""
-    states = {
-        fields["NodeName"]: fields.get("State", "") for line in output.splitlines() if (fields := parse_fields(line))
-    }
-    return [name for name in names if name in states and "DOWN" not in re.split(r"[+*]", states[name])]
+def nodes_to_take_out(names: list[str], output: str) -> list[str]:
+    """Those of `names` that `scontrol --oneliner show nodes` lists and that were not taken out yet, in order."""
+    nodes = _nodes(output)
+    return [
+        name
+        for name in names
+        if name in nodes and not (_taken(nodes[name]) and _flags(nodes[name]) & {"DOWN", "DRAIN"})
+    ]
+
+
+def nodes_to_leave_down(names: list[str], output: str) -> list[str]:
+    """Those of `names` that were taken out and are still drained, in order."""
+    nodes = _nodes(output)
+    return [name for name in names if name in nodes and _taken(nodes[name]) and "DRAIN" in _flags(nodes[name])]
+
+
+def _nodes(output: str) -> dict[str, dict[str, str]]:
+    return {fields["NodeName"]: fields for line in output.splitlines() if (fields := parse_fields(line))}
+
+
+def _flags(fields: dict[str, str]) -> set[str]:
+    return set(re.split(r"[+*]", fields.get("State", "")))
+
+
+def _taken(fields: dict[str, str]) -> bool:
+    return fields.get("Reason", "").startswith(OUT_REASON)

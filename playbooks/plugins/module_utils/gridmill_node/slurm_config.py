@@ -6,8 +6,8 @@ import re
 
 from ansible.module_utils.gridmill_node.hostlist import expand
 
-# A running slurmctld can't take these over by `scontrol reconfigure`: the old and the new process would disagree on who they
-# are, whom they trust, where they listen or where the jobs are kept.
+# A running slurmctld can't take these over by `scontrol reconfigure`: the old and the new process would disagree on who
+# they are, whom they trust, where they listen or where the jobs are kept.
 NEEDS_STOP = (
     "AuthType",
     "ClusterName",
@@ -20,7 +20,7 @@ NEEDS_STOP = (
 )
 # Left out of the trial: what reaches outside the process, or keeps the log from where it is read.
 _NOT_TRIED = re.compile(
-    r"^(AccountingStorage\w*|JobComp\w*|SlurmctldLogFile|SlurmctldSyslogDebug|SlurmctldPidFile|StateSaveLocation"
+    r"^(AccountingStorage\w*|JobAcctGather\w*|JobComp\w*|SlurmctldLogFile|SlurmctldSyslogDebug|SlurmctldPidFile|StateSaveLocation"
     r"|SlurmctldPrimaryOnProg|SlurmctldPrimaryOffProg|RebootProgram|HealthCheck\w*|MailProg)\s*=",
     re.IGNORECASE,
 )

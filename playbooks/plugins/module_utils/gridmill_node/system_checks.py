@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +92,8 @@ def service(wanted: dict[str, Any], run: Run) -> Check:
         found = "not installed"
     else:
         found = f"{state.get('ActiveState')} ({state.get('SubState')}), {state.get('UnitFileState')}"
-    ok = answer.ok and state.get("ActiveState") == "active" and state.get("UnitFileState") == "enabled"
+    wanted_state = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
+    ok = answer.ok and wanted_state.items() <= state.items()
     hint = f"journalctl --unit {name} on this host says why"
     return result(f"service {name}", ok=ok, expected="active, enabled", found=found, hint=hint)
 
@@ -104,7 +104,7 @@ def private_file(wanted: dict[str, Any], run: Run) -> Check:
     path = Path(str(wanted["path"]))
     expected = "private to its owner"
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError as error:
         return result(f"private {path}", ok=False, expected=expected, found=error.strerror, hint="run the role again")
     mode = stat.S_IMODE(status.st_mode)

@@ -33,6 +33,16 @@ KNOWN = {**HARDWARE, **SERVICES}
 SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves"})
 
 
+def for_host(wanted: list[dict[str, Any]], name: str, domain: str, address: str) -> list[dict[str, Any]]:
+    """The checks with what only this host has: checks are planned per kind of machine, names and addresses are not."""
+    own: dict[str, dict[str, str]] = {
+        "hostname": {"expected": name},
+        "resolves": {"name": f"{name}.{domain}" if domain else name, "address": address},
+        "slurm_node": {"name": name},
+    }
+    return [{**own.get(str(one.get("check")), {}), **one} for one in wanted]
+
+
 def verify(
     wanted: list[dict[str, Any]],
     run: Run,

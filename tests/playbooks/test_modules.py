@@ -1,0 +1,235 @@
+"""What the modules decide: packages, accounts, Slurm's configuration, accounting, acceptance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible.module_utils.gridmill_node import acceptance, accounting, accounts, hostlist, packages, slurm_config
+from ansible.module_utils.gridmill_node.slurm_checks import (
+    OUT_REASON,
+    nodes_to_leave_down,
+    nodes_to_take_out,
+    parse_fields,
+)
+
+ANNA = {"name": "anna", "uid": 3001, "keys": ["ssh-ed25519 AAAA anna"]}
+DAEMON = {"name": "tests", "uid": 64100, "home": "/nonexistent"}
+JOB = acceptance.Job("two gpus", "gpu", "gpu:h100:2", "tests", "tests", "true")
+
+
+def test_offered_versions_are_read_best_first(recorded: dict[str, str]) -> None:
+    offered = packages.parse_offered(recorded["madison.txt"])
+    assert offered == {
+        "mariadb-server": ["1:11.8.6-0+deb13u1"],
+        "slurmctld": ["24.11.5-4"],
+        "nvidia-smi": ["550.163.01-2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("version", "pattern", "fits"),
+    [("24.11.5-4", "24.11*", True), ("1:11.8.6-0", "11.8*", True), ("24.05.1", "24.11*", False), ("1.0", "", True)],
+)
+def test_version_patterns(version: str, pattern: str, fits: bool) -> None:
+    assert packages.matches(version, pattern) is fits
+
+
+def test_what_is_missing_is_chosen_exactly_and_what_is_not_offered_says_what_is() -> None:
+    wanted = {"nvidia-smi": "550.163.01*", "libnccl2": "2.22.3*", "sudo": "", "none": "1*"}
+    have = {"sudo": "1.9", "libnccl2": "2.21.5-1"}
+    offered = {"nvidia-smi": ["535.1-1"], "libnccl2": ["2.26.2-1", "2.22.3-1-1"]}
+    install, problems = packages.choose(wanted, have, offered)
+    assert install == ["libnccl2=2.22.3-1-1"]
+    assert problems == ["nvidia-smi 550.163.01*: apt offers 535.1-1", "none 1*: apt offers none"]
+
+
+def test_only_installed_packages_count() -> None:
+    text = "sudo\tinstalled\t1.9\ngone\tconfig-files\t1.0\nhalf\thalf-configured\t1.0\n"
+    assert packages.parse_installed(text) == {"sudo": "1.9"}
+
+
+def test_simulation_reads_as_a_difference(recorded: dict[str, str]) -> None:
+    assert packages.simulated(recorded["simulate.txt"]) == "+slurmctld 24.11.5-4\n"
+    text = "Inst a [1.0] (2.0 Debian:13 [amd64])\nRemv b [1.0]\nConf a (2.0 Debian:13 [amd64])\n"
+    assert packages.simulated(text) == "-b\n~a 1.0 -> 2.0\n"
+
+
+def test_accounts_are_made_once() -> None:
+    work = accounts.plan([ANNA], [DAEMON], accounts.Machine(uids={"root": 0}))
+    assert [command[0] for command in work.commands] == ["groupadd", "groupadd", "groupadd", "useradd", "useradd"]
+    assert ["groupadd", "--gid", "64100", "tests"] in work.commands, "the same number on every machine"
+    assert work.write_keys == {"anna": "ssh-ed25519 AAAA anna\n"}
+    uids = {"root": 0, "anna": 3001, "tests": 64100}
+    done = accounts.Machine(uids=uids, admin_members=frozenset({"anna"}), keys=work.write_keys)
+    assert not accounts.plan([ANNA], [DAEMON], done).changed
+
+
+def test_an_admin_who_leaves_is_shut_out_and_may_come_back() -> None:
+    here = accounts.Machine({"anna": 3001}, admin_members=frozenset({"anna"}), keys={"anna": "ssh-ed25519 AAAA anna\n"})
+    work = accounts.plan([], [], here)
+    assert [command[0] for command in work.commands] == ["usermod", "gpasswd"]
+    assert "--expiredate" in work.commands[0] and work.remove_keys == ["anna"]
+    gone = replace(here, admin_members=frozenset(), keys={}, expired=frozenset({"anna"}))
+    assert not accounts.plan([], [], gone).changed
+    back = accounts.plan([ANNA], [], gone)
+    assert back.commands == [
+        ["usermod", "--expiredate", "", "anna"],
+        ["gpasswd", "--add", "anna", accounts.ADMIN_GROUP],
+    ]
+    assert back.write_keys
+
+
+def test_numbers_are_never_changed() -> None:
+    taken = accounts.Machine({}, gids={"someone": 64100})
+    assert "gid 64100" in accounts.plan([], [DAEMON], taken).problems[0]
+    other = accounts.Machine({"anna": 1005, "someone": 64100})
+    problems = accounts.plan([ANNA], [DAEMON], other).problems
+    assert len(problems) == 2
+    assert "1005" in problems[0] or "1005" in problems[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a", ["a"]),
+        ("a-u[01-03,09],b", ["a-u01", "a-u02", "a-u03", "a-u09", "b"]),
+        ("r[1-2]u[08-09]", ["r1u08", "r1u09", "r2u08", "r2u09"]),
+    ],
+)
+def test_host_lists(text: str, names: list[str]) -> None:
+    assert hostlist.expand(text) == names
+
+
+@pytest.mark.parametrize("text", ["a[1", "a]1", "a[[1]]", "a[x-y]"])
+def test_what_is_no_host_list(text: str) -> None:
+    with pytest.raises(ValueError, match="host list"):
+        hostlist.expand(text)
+
+
+CONFIGURATION = """# Written by Gridmill.
+ClusterName=lab
+SlurmctldHost=ctl(198.18.0.2)
+SlurmctldPort=6817
+AccountingStorageEnforce=associations
+SlurmctldLogFile=/var/log/slurm/slurmctld.log
+StateSaveLocation=/var/lib/slurm/slurmctld
+NodeName=n[01-02] CPUs=2
+PartitionName=gpu Nodes=n[01-02]
+"""
+
+
+def test_only_what_a_running_controller_cannot_take_over_needs_a_stop() -> None:
+    assert slurm_config.stop_needed(CONFIGURATION, CONFIGURATION.replace("CPUs=2", "CPUs=4")) == []
+    changed = CONFIGURATION.replace("6817", "7000") + "AuthType=auth/slurm\n"
+    assert slurm_config.stop_needed(CONFIGURATION, changed) == ["AuthType", "SlurmctldPort"]
+
+
+def test_a_trial_touches_nothing_real() -> None:
+    text = slurm_config.trial(CONFIGURATION, "/tmp/x/state")
+    assert "AccountingStorage" not in text and "LogFile" not in text and "/var/lib/slurm" not in text
+    assert "StateSaveLocation=/tmp/x/state" in text and "NodeName=n[01-02] CPUs=2" in text
+    hosts = slurm_config.trial_hosts(CONFIGURATION, "ctl")
+    assert [line.split()[1] for line in hosts.splitlines()] == ["localhost", "ctl", "n01", "n02"]
+
+
+def test_a_refusal_is_told_without_the_noise() -> None:
+    log = [
+        "slurmctld: error: Could not open job state file /tmp/job_state: No such file or directory",
+        'slurmctld: error: _find_node_record: lookup failure for node "nope"',
+        "slurmctld: fatal: Invalid node names in partition x",
+    ]
+    assert slurm_config.complaints(log) == [
+        'error: _find_node_record: lookup failure for node "nope"',
+        "fatal: Invalid node names in partition x",
+    ]
+    assert slurm_config.complaints(["unshare: unshare failed: Operation not permitted"])
+
+
+def test_accounting_adds_what_is_missing_and_removes_nothing() -> None:
+    planned = [{"name": "research", "description": "Research", "users": ["anna"]}]
+    work = accounting.plan("lab", planned, accounting.parse("", "", ""))
+    assert [arguments[:3] for arguments in work] == [
+        ["add", "cluster", "lab"],
+        ["add", "account", "research"],
+        ["add", "user", "anna"],
+    ]
+    books = accounting.parse(
+        "lab\n", "root|default root account\nresearch|research\n", "root|\nresearch|\nresearch|anna\nold|bob\n"
+    )
+    assert accounting.plan("lab", planned, books) == []
+    renamed = [{"name": "research", "description": "Other", "users": []}]
+    assert [arguments[:2] for arguments in accounting.plan("lab", renamed, books)] == [["modify", "account"]]
+
+
+def test_nodes_are_taken_out_once() -> None:
+    text = (
+        f"NodeName=n1 State=IDLE Reason=a b\nNodeName=n2 State=IDLE+DRAIN Reason={OUT_REASON} [root@2026-11-22T00:50:57]\n"
+        f"NodeName=n3 State=MIXED+DRAIN Reason=broken fan\nNodeName=n4 State=DOWN* Reason={OUT_REASON}\n"
+        f"NodeName=n5 State=IDLE Reason={OUT_REASON}\n"
+    )
+    every = ["n5", "n4", "n3", "n2", "n1", "n9"]
+    assert nodes_to_take_out(every, text) == ["n5", "n3", "n1"]
+    assert nodes_to_leave_down(every, text) == ["n2"]
+
+
+def test_fields_with_blanks(recorded: dict[str, str]) -> None:
+    fields = parse_fields(recorded["node.txt"])
+    assert fields["OS"].startswith("Linux 6") and fields["State"] == "IDLE" and fields["Gres"] == "gpu:h100:8(S:0-1)"
+
+
+@pytest.mark.parametrize(
+    ("gres", "count"), [("gpu:2", 2), ("gpu:h100:8", 8), ("gpu", 1), ("gpu:h100", 1), ("shard:4", 0)]
+)
+def test_gpus_asked_for(gres: str, count: int) -> None:
+    assert replace(JOB, gres=gres).gpus == count
+
+
+def test_a_job_is_submitted_as_its_user_without_a_shell() -> None:
+    argv = acceptance.as_user(JOB.user, acceptance.submission(JOB, minutes=6))
+    assert argv[:5] == ["runuser", "--user", "tests", "--", "sbatch"]
+    assert {"--gres=gpu:h100:2", "--account=tests", "--output=/var/tmp/gridmill-two_gpus-%j.out"} <= set(argv)
+    assert (
+        acceptance.collection(JOB, "7", "n1")[-1]
+        == "cat /var/tmp/gridmill-two_gpus-7.out; rm -f /var/tmp/gridmill-two_gpus-7.out"
+    )
+
+
+def test_a_good_job_passes(recorded: dict[str, str]) -> None:
+    record = acceptance.parse_record(recorded["sacct.txt"])
+    job = replace(JOB, account="acceptance")
+    output = "".join(recorded["smi-list.txt"].splitlines(keepends=True)[:2])
+    assert acceptance.over(record)
+    assert all(check["ok"] for check in acceptance.judge(job, "1", record, output))
+    rows = "".join(recorded["smi-names.csv"].splitlines(keepends=True)[:2])
+    assert all(check["ok"] for check in acceptance.judge(job, "1", record, rows))
+
+
+@pytest.mark.parametrize(
+    ("change", "output", "failing"),
+    [
+        (("COMPLETED", "FAILED"), "GPU 0: H100\nGPU 1: H100\n", "state"),
+        (("", ""), "GPU 0: H100\n", "GPUs"),
+        (("", ""), "nvidia-smi: not found\n", "GPUs"),
+        (("gres/gpu=2", "gres/gpu=1"), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
+        (("gres/gpu=2,", ""), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
+        (("|3|", "|0|"), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
+        (("|acceptance|acceptance|", "|other|acceptance|"), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
+    ],
+)
+def test_a_job_that_is_not_right_fails(
+    change: tuple[str, str], output: str, failing: str, recorded: dict[str, str]
+) -> None:
+    text = recorded["sacct.txt"].replace(*change) if change[0] else recorded["sacct.txt"]
+    checks = acceptance.judge(replace(JOB, account="acceptance"), "1", acceptance.parse_record(text), output)
+    assert [check["check"].split()[-1] for check in checks if not check["ok"]] == [failing]
+
+
+@pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", ""])
+def test_a_job_under_way_is_not_over(state: str) -> None:
+    assert not acceptance.over({"State": state})
+
+
+def test_an_ended_job_is_over() -> None:
+    for state in ("COMPLETED", "FAILED", "CANCELLED by 0", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"):
+        assert acceptance.over({"State": state})

@@ -1,0 +1,88 @@
+"""The templates print what the plan says, without Ansible and without an undefined variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pytest
+
+ROLES = Path(__file__).resolve().parents[2] / "playbooks" / "roles"
+TEMPLATES = sorted(ROLES.glob("*/templates/*.j2"))
+VARIABLES: dict[str, Any] = {
+    "base_fqdn": "pod-a-r1-u01.lab.gridmill.test",
+    "base_address": "198.18.4.65",
+    "base_sysctl": {"vm.swappiness": 1},
+    "names_server_domain": "lab.gridmill.test",
+    "names_server_listen": "198.18.4.104",
+    "names_server_records": [
+        {"name": "a.lab.gridmill.test", "address": "198.18.4.65", "aliases": ["b.lab.gridmill.test"]},
+        {"name": "c.lab.gridmill.test", "address": "198.18.4.66"},
+    ],
+    "names_server_networks": ["198.18.0.0/20"],
+    "names_server_upstreams": ["192.0.2.53"],
+    "names_client_servers": ["198.18.4.104", "198.18.4.103"],
+    "names_client_domain": "lab.gridmill.test",
+    "nvidia_driver_version": "550.163.01",
+    "nvidia_nccl_version": "2.22.3",
+    "slurm_controller_settings": {
+        "ClusterName": "lab",
+        "SlurmctldHost": ["a(198.18.4.104)", "b"],
+        "ReturnToService": 2,
+    },
+    "slurm_controller_nodes": [{"NodeName": "n[1-2]", "CPUs": 2}, {"NodeName": "m1", "CPUs": 4}],
+    "slurm_controller_partitions": [{"PartitionName": "gpu", "Nodes": "n[1-2]"}],
+    "slurm_controller_gres": [{"AutoDetect": "nvml"}],
+    "slurm_controller_cgroup": {"CgroupPlugin": "disabled"},
+    "slurm_controller_database": {"PurgeEventAfter": "12months"},
+    "slurm_controller_database_buffer_pool": "128M",
+    "slurm_compute_controllers": ["a:6817", "b:6817"],
+}
+
+
+def render(path: Path, variables: dict[str, Any]) -> str:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701
+    return environment.from_string(path.read_text(encoding="utf-8")).render(variables)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parts[-3]}/{path.name}")
+def test_renders_and_ends_in_one_newline(path: Path) -> None:
+    text = render(path, VARIABLES)
+    assert text.endswith("\n")
+    assert "{" not in text.replace("${", "")
+    assert "Written by Gridmill" in text
+
+
+def test_an_undefined_variable_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        render(ROLES / "base/templates/hosts.j2", {})
+
+
+def test_slurm_conf() -> None:
+    lines = render(ROLES / "slurm_controller/templates/slurm.conf.j2", VARIABLES).splitlines()
+    assert [line for line in lines[1:] if line] == [
+        "ClusterName=lab",
+        "SlurmctldHost=a(198.18.4.104)",
+        "SlurmctldHost=b",
+        "ReturnToService=2",
+        "NodeName=n[1-2] CPUs=2",
+        "NodeName=m1 CPUs=4",
+        "PartitionName=gpu Nodes=n[1-2]",
+    ]
+
+
+def test_names() -> None:
+    records = render(ROLES / "names_server/templates/records.j2", VARIABLES).splitlines()
+    assert records[1:] == ["198.18.4.65 a.lab.gridmill.test b.lab.gridmill.test", "198.18.4.66 c.lab.gridmill.test"]
+    server = render(ROLES / "names_server/templates/dnsmasq.conf.j2", VARIABLES).splitlines()
+    assert {"local=/lab.gridmill.test/", "rev-server=198.18.0.0/20", "no-resolv", "server=192.0.2.53"} <= set(server)
+    client = render(ROLES / "names_client/templates/resolv.conf.j2", VARIABLES).splitlines()
+    assert client[1:4] == ["search lab.gridmill.test", "nameserver 198.18.4.104", "nameserver 198.18.4.103"]
+
+
+def test_slurmdbd_has_no_password_anywhere() -> None:
+    text = render(ROLES / "slurm_controller/templates/slurmdbd.conf.j2", VARIABLES)
+    assert "StoragePass" not in text
+    assert "StorageHost=localhost\nStorageUser=slurm\n" in text
+    assert text.endswith("PurgeEventAfter=12months\n")
