@@ -213,7 +213,8 @@ def test_the_lab_comes_back_after_a_killed_machine(site: SiteCopy, store: Host) 
 
 def test_a_second_lab_on_the_same_addresses_is_refused(site: SiteCopy) -> None:
     other = site.directory / "Pulumi.other.yaml"
-    other.write_text(site.stack_file.read_text(encoding="utf-8").replace("name: e2e\n", "name: other\n"), "utf-8")
+    text = site.stack_file.read_text(encoding="utf-8")
+    other.write_text(text.replace("name: e2e\n", "name: other\n").replace("/lab/e2e/", "/lab/other/"), "utf-8")
     skus = site.directory / "inventories" / "other"
     skus.symlink_to(site.directory / "inventories" / "e2e")
     done = site.run(".venv/bin/python", "-m", "lab", "up", "--stack", other.name, check=False)

@@ -46,9 +46,9 @@ gridmill_checks:
   returned: always
   type: list
   elements: dict
-jobs:
-  description: Job number per name.
-  returned: always
+gridmill_data:
+  description: Under C(jobs), one dict per job that was accounted, with job, name, state, node, gpus and seconds.
+  returned: when jobs were submitted
   type: dict
 """
 
