@@ -29,6 +29,8 @@ from operations.supervise import die_with_parent, supervise
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRET_PREFIX = "GRIDMILL_SECRET_"  # noqa: S105 - a prefix, no secret
+HOSTS_IN_PROGRESS = 32
+"""Up to so many hosts the end of each is told; above, the summary says it."""
 KEPT_LOGS = 200
 """Logs kept per site; older ones are removed."""
 
@@ -140,6 +142,8 @@ class Run:
             self._say(self.result.role)
         elif event.get("event") in {"failed", "unreachable"}:
             self._say(f"{event['host']} FAILED in {event.get('task', '')}")
+        elif event.get("event") == "stats" and len(self.result.hosts) <= HOSTS_IN_PROGRESS:
+            self._say(f"{event['host']} done, {event['changed']} changed")
 
     def _idle(self) -> None:
         self._say(f"{self.result.role}: {self.result.task}" if self.result.task else "starting")

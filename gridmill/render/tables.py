@@ -62,12 +62,13 @@ def summary_table(summary: dict[str, Any]) -> str:
         f"controller: {summary['controller']}",
         f"acceptance: {'ok' if summary['acceptance']['ok'] else 'NOT OK'}",
     ]
-    return "\n".join([*lines, *(f"  job {job_text(job)}" for job in jobs)])
+    return "\n".join([*lines, *(f"  {job_text(job)}" for job in jobs)])
 
 
 def job_text(job: dict[str, Any]) -> str:
-    """One accounted job."""
-    return ", ".join(f"{key} {value}" for key, value in job.items())
+    """One accounted job in a line."""
+    shown = {key: job.get(key, "?") for key in ("name", "job", "node", "gpus", "state", "seconds")}
+    return "{name} ({job}) on {node}: {gpus} GPUs, {state} after {seconds} s".format(**shown)
 
 
 def _gpus(gpu: GpuPlan | None, *, simulated: bool) -> str:

@@ -18,6 +18,8 @@ from operations.directories import state_directory
 from tests.conftest import ROOT
 
 NAME = "e2e"
+LONGEST_S = 900
+"""Seconds after which any one command counts as hanging."""
 SUBSTITUTIONS = {
     "name: lab\n": f"name: {NAME}\n",
     "198.18.0.0/20": "198.19.16.0/20",
@@ -112,6 +114,7 @@ class SiteCopy:
             capture_output=True,
             text=True,
             check=False,
+            timeout=LONGEST_S,
         )
         done = Done(result.returncode, result.stdout, result.stderr, time.monotonic() - started)
         if check:
