@@ -8,12 +8,12 @@ Secrets come in as environment variables GRIDMILL_SECRET_<NAME>; no child sees t
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,9 +73,9 @@ class Run:
         self.action = action
         self.secrets = secrets
         self.started = time.monotonic()
-        # a decommissioning says itself which hosts it works on; an empty pod has none
+        # a decommissioning says itself which hosts it works on; a pod without compute nodes has none
         expected = [] if action == "remove" else document.hosts
-        self.result = RunResult.of(document.scope, expected, dry=action == "check")
+        self.result = RunResult.of(document.scope, expected, action)
         self.directory = state_directory() / "sites" / document.site
 
     def run(self) -> int:
@@ -83,20 +83,24 @@ class Run:
         playbook = self.document.decommission if self.action == "remove" else self.document.playbook
         if playbook is None:
             return 0
+        if not self.document.hosts:  # a pod of controllers only: the control phase has them
+            print(json.dumps({**self.result.summary(0, ""), "ok": True}))
+            return 0
         what = f"{self.document.site}: {self.document.scope}"
-        with exclusive(self.directory / f"{self.document.scope}.lock", what):
+        with exclusive(self.directory / f"{self.document.scope}.lock", what) as lock:
             if self.action != "remove":
                 self.secrets |= carried_secrets(self.document)
-            return self._run(playbook)
+            return self._run(playbook, lock)
 
-    def _run(self, playbook: str) -> int:
+    def _run(self, playbook: str, lock: int) -> int:
         log = self._log_path()
-        runtime = Path(tempfile.mkdtemp(prefix="gridmill-", dir=runtime_directory()))
+        runtime = runtime_directory(self.directory, self.document.scope)
         try:
             inventory = write_inventory(runtime, self.document.data, self.secrets)
             command = ansible_command(inventory, playbook, check=self.action == "check")
             with log.open("wb") as stream:
-                status = supervise(command, child_environment(runtime), stream, self._event, self._idle)
+                environment = child_environment(runtime)
+                status = supervise(command, environment, stream, self._event, self._idle, keep=(lock,))
             close_connections(runtime)
         finally:
             shutil.rmtree(runtime)
@@ -117,7 +121,7 @@ class Run:
         target = directory / f"{self.document.scope}-{self.action}.json"
         temporary = target.with_suffix(f".{os.getpid()}")
         temporary.touch(mode=0o600)
-        report = self.result.report(self.action, status, seconds, str(log))
+        report = self.result.report(status, seconds, str(log))
         temporary.write_text(masked(json.dumps(report, indent=1), self.secrets), encoding="utf-8")
         temporary.replace(target)
 
@@ -153,12 +157,20 @@ class Run:
         print(masked(line, self.secrets), file=sys.stderr, flush=True)
 
 
-def runtime_directory() -> str | None:
-    """A directory in memory for what must never reach a disk; None (the default) where there is none."""
-    for candidate in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108 - a tmpfs; we make a 0700 directory
-        if candidate and Path(candidate).is_dir() and os.access(candidate, os.W_OK):
-            return candidate
-    return None
+def runtime_directory(site: Path, scope: str) -> Path:
+    """A new, empty directory in memory for what must never reach a disk, readable by this user only.
+
+    Its name follows from site and phase, and the caller holds the phase's lock: what a killed run left is removed.
+    OperationError where there is no file system in memory.
+    """
+    digest = hashlib.sha256(str(site).encode()).hexdigest()[:12]
+    for base in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108 - the directory below is ours alone
+        if base and Path(base).is_dir() and os.access(base, os.W_OK):
+            path = Path(base) / f"gridmill-{os.getuid()}-{digest}-{scope}"
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(mode=0o700)
+            return path
+    raise OperationError("neither XDG_RUNTIME_DIR nor /dev/shm can be written; secrets must not go to a disk")
 
 
 def write_inventory(runtime: Path, data: dict[str, Any], secrets: dict[str, str]) -> Path:

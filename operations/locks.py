@@ -1,4 +1,4 @@
-"""One run per site and phase on this machine; the kernel drops the lock when its holder dies."""
+"""One run per site and phase on this machine; the kernel drops the lock when nobody holds it any more."""
 
 from __future__ import annotations
 
@@ -16,8 +16,12 @@ from operations.errors import OperationError
 
 
 @contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`, or raise OperationError that names its holder and since when."""
+def exclusive(path: Path, what: str) -> Iterator[int]:
+    """Hold the lock file `path`, or raise OperationError that names its holder and since when.
+
+    Yields the descriptor: a child that inherits it holds the lock too, so that the lock outlives a killed runner for
+    as long as its playbook still works.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -33,7 +37,7 @@ def exclusive(path: Path, what: str) -> Iterator[None]:
         }
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(record).encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -26,11 +26,6 @@ class HostResult:
         """Checks that were not ok; a check that doesn't say is not ok."""
         return [check for check in self.checks if check.get("ok") is not True]
 
-    @property
-    def ok(self) -> bool:
-        """Finished, without failures, and every check passed."""
-        return self.finished and not self.failures and not self.failed_checks
-
 
 @dataclass
 class RunResult:
@@ -38,15 +33,16 @@ class RunResult:
 
     scope: str
     hosts: dict[str, HostResult]
-    dry: bool = False
-    """Check mode: what a check finds is told, but only failures make the run fail."""
+    action: str = "apply"
+    """`apply` must have checked every host; in `check` mode findings are told and only failures count; `remove` has
+    nothing to check."""
     role: str = ""
     task: str = ""
 
     @classmethod
-    def of(cls, scope: str, hosts: list[str], *, dry: bool = False) -> RunResult:
+    def of(cls, scope: str, hosts: list[str], action: str = "apply") -> RunResult:
         """An empty result for these hosts."""
-        return cls(scope, {host: HostResult() for host in hosts}, dry)
+        return cls(scope, {host: HostResult() for host in hosts}, action)
 
     def record(self, event: dict[str, Any]) -> None:
         """Take in one event of the callback plugin."""
@@ -72,7 +68,11 @@ class RunResult:
         return bool(self.hosts) and all(self._ok(host) for host in self.hosts.values())
 
     def _ok(self, host: HostResult) -> bool:
-        return host.finished and not host.failures if self.dry else host.ok
+        if not host.finished or host.failures:
+            return False
+        if self.action == "check":
+            return True
+        return not host.failed_checks and (bool(host.checks) or self.action == "remove")
 
     def summary(self, seconds: float, log: str) -> dict[str, Any]:
         """The one JSON line of a run that went well; small, since it stays in Pulumi's state."""
@@ -82,7 +82,7 @@ class RunResult:
             "ok": self.ok,
             "scope": self.scope,
             "hosts": {
-                name: {"ok": host.ok, "changed": host.changed, "checks": len(host.checks)}
+                name: {"ok": self._ok(host), "changed": host.changed, "checks": len(host.checks)}
                 for name, host in self.hosts.items()
             },
             **({"data": data} if data else {}),
@@ -90,13 +90,13 @@ class RunResult:
             "log": log,
         }
 
-    def report(self, action: str, status: int, seconds: float, log: str) -> dict[str, Any]:
+    def report(self, status: int, seconds: float, log: str) -> dict[str, Any]:
         """Everything that was found, per host and check; kept as a file beside the logs."""
         return {
             "schema": REPORT_SCHEMA,
             "ok": status == 0 and self.ok,
             "scope": self.scope,
-            "action": action,
+            "action": self.action,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 1),
             "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
@@ -112,6 +112,11 @@ class RunResult:
             lines += [f"  {name}: check {_check_text(check)}" for check in host.failed_checks]
             if not host.finished and not host.failures and not host.failed_checks:
                 lines.append(f"  {name}: did not finish (playbook status {status}, last task: {self.task or 'none'})")
+        lines += [
+            f"  {name}: nothing was checked"
+            for name, host in self.hosts.items()
+            if host.finished and not host.failures and not host.checks and not self._ok(host)
+        ]
         lines.append(f"  {good} of {len(self.hosts)} hosts ok; the same command completes the run")
         lines.append(f"  log: {log}")
         return "\n".join(lines)

@@ -78,7 +78,14 @@ def test_the_summary_for_people(capsys: pytest.CaptureFixture[str], monkeypatch:
         "controller": "pod-a-r1-u40.lab.gridmill.test",
         "pods": {"pod-a": {"nodes": 4, "gpus": 16, "power": {"budgetW": 24000, "nameplateW": 22400}}},
         "power": {"nameplateW": 22400, "meterW": 28000, "gridLimitW": 41464},
-        "acceptance": {"ok": False, "jobs": {"pod-a-r1-u40": {"jobs": [{"job": "7", "name": "a", "node": "n1", "gpus": "2", "state": "FAILED", "seconds": "3"}]}}},
+        "acceptance": {
+            "ok": False,
+            "jobs": {
+                "pod-a-r1-u40": {
+                    "jobs": [{"job": "7", "name": "a", "node": "n1", "gpus": "2", "state": "FAILED", "seconds": "3"}]
+                }
+            },
+        },
     }
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(summary)))
     status, out, _ = run(capsys, "summary")

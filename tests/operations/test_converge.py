@@ -167,7 +167,8 @@ def test_the_report_has_every_check_of_every_host() -> None:
     result = RunResult.of("pod-a", ["a", "b"])
     result.record({"event": "checks", "host": "a", "checks": [CHECK_OK, CHECK_BAD]})
     result.record({"event": "stats", "host": "b", "changed": 2})
-    report = result.report("apply", 2, 1.0, "/x.log")
+    result.record({"event": "checks", "host": "b", "checks": [CHECK_OK]})
+    report = result.report(2, 1.0, "/x.log")
     assert report["ok"] is False
     assert report["hosts"]["a"]["checks"] == [CHECK_OK, CHECK_BAD]
     assert (report["hosts"]["a"]["ok"], report["hosts"]["b"]["ok"]) == (False, True)
@@ -180,6 +181,42 @@ def test_silence_is_failure() -> None:
     silent_check.record({"event": "checks", "host": "a", "checks": [{"check": "gpus"}]})
     silent_check.record({"event": "stats", "host": "a", "changed": 0})
     assert not silent_check.ok
+    unchecked = RunResult.of("pod-a", ["a"])
+    unchecked.record({"event": "stats", "host": "a", "changed": 0})
+    assert not unchecked.ok
+
+
+def test_check_mode_tells_and_removal_checks_nothing() -> None:
+    for action, expected in (("check", True), ("remove", True), ("apply", False)):
+        result = RunResult.of("pod-a", ["a"], action)
+        result.record({"event": "stats", "host": "a", "changed": 3})
+        assert result.ok is expected
+    dry = RunResult.of("pod-a", ["a"], "check")
+    dry.record({"event": "checks", "host": "a", "checks": [CHECK_BAD]})
+    dry.record({"event": "stats", "host": "a", "changed": 3})
+    assert dry.ok
+
+
+def test_a_pod_of_controllers_only_is_ok_and_starts_nothing(
+    state: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document["hosts"] = {}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(document)))
+    monkeypatch.setattr(converge, "die_with_parent", lambda: None)
+    assert converge.main(["apply"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    assert not state.exists()
+
+
+def test_what_a_killed_run_left_in_memory_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    first = converge.runtime_directory(Path("/state/sites/lab"), "pod-a")
+    (first / "secrets.json").write_text("canary")
+    assert stat.S_IMODE(first.stat().st_mode) == 0o700
+    again = converge.runtime_directory(Path("/state/sites/lab"), "pod-a")
+    assert again == first
+    assert list(again.iterdir()) == []
+    assert converge.runtime_directory(Path("/state/sites/lab"), "pod-b") != first
 
 
 def test_the_complaint_names_host_task_check_and_log() -> None:
@@ -188,11 +225,14 @@ def test_the_complaint_names_host_task_check_and_log() -> None:
     result.record({"event": "checks", "host": "a", "checks": [CHECK_OK, CHECK_BAD]})
     result.record({"event": "unreachable", "host": "b", "task": "connect", "message": "No route to host"})
     result.record({"event": "stats", "host": "c", "changed": 0})
+    result.record({"event": "checks", "host": "c", "checks": [CHECK_OK]})
+    result.record({"event": "stats", "host": "e", "changed": 0})
     assert result.complaint(2, "/var/log/x.log").splitlines() == [
         "pod-a: not ok",
         "  a: check gpus: expected 8, found 7 (look at the journal)",
         "  b: connect: No route to host",
         "  d: did not finish (playbook status 2, last task: Verify)",
-        "  1 of 4 hosts ok; the same command completes the run",
+        "  e: nothing was checked",
+        "  1 of 5 hosts ok; the same command completes the run",
         "  log: /var/log/x.log",
     ]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from operations.errors import OperationError
+from operations.locks import exclusive
 from operations.supervise import supervise
 from tests.conftest import ROOT
 
@@ -29,7 +31,7 @@ def test_status_log_and_events(tmp_path: Path) -> None:
     script = "echo out; echo err >&2; echo one > /dev/fd/$GRIDMILL_EVENTS_FD; exit 3"
     assert run(script, tmp_path / "log", events) == 3
     assert (tmp_path / "log").read_text() == "out\nerr\n"
-    assert events == ["one\n"]
+    assert events == ["one"]
 
 
 def test_the_child_gets_only_the_environment_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +99,36 @@ def test_a_child_that_ignores_term_is_killed_after_the_grace(tmp_path: Path) -> 
     assert process.wait(timeout=10) == signal.SIGTERM
     assert time.monotonic() - started >= 0.9
     assert gone(child)
+
+
+def test_an_orphan_that_holds_the_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    started = time.monotonic()
+    assert run("setsid sleep 8 & exit 4", tmp_path / "log") == 4
+    assert time.monotonic() - started < 5
+
+
+def test_workers_with_sessions_of_their_own_are_ended_too(tmp_path: Path) -> None:
+    worker_file = tmp_path / "worker"
+    process, child = start(f"setsid sh -c 'echo $$ > {worker_file}; exec sleep 60' & wait", tmp_path)
+    while not (worker_file.exists() and worker_file.read_text().strip()):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=10)
+    assert gone(child)
+    assert gone(int(worker_file.read_text()))
+
+
+def test_the_lock_outlives_a_killed_runner_while_its_child_works(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "lock", "x") as descriptor:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(descriptor,))
+    try:
+        with pytest.raises(OperationError, match="already running"), exclusive(tmp_path / "lock", "x"):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+    with exclusive(tmp_path / "lock", "x"):
+        pass
 
 
 def test_a_killed_supervisor_takes_its_child_along(tmp_path: Path) -> None:
