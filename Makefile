@@ -4,9 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-# `make STACK=...` works on another stack; the public passphrase is exported for the lab's only
-STACK ?= lab
-ENGINE = eval "$$($(PYTHON) tools/engine.py env --stack $(STACK))"
+ENGINE = settings="$$($(PYTHON) tools/engine.py env)" && eval "$$settings"
 SOURCES := gridmill components operations lab tools tests playbooks __main__.py
 
 .PHONY: help setup lab lab-down preview check format test golden render lock clean

@@ -21,12 +21,10 @@ def stack_definition(root: Path) -> Definition:
     try:
         data: Any = config.require_object("site")
         path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
-        if not path.exists():
-            return build_definition(data, root)
-        definition = load_definition(path)
+        definition = load_definition(path) if path.exists() else build_definition(data, root)
     except ProblemsError as error:
         raise pulumi.RunError(str(error)) from None
-    if definition.data != data:
+    if path.exists() and definition.data != data:
         raise pulumi.RunError(
             str(Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name))
         )
@@ -41,10 +39,12 @@ def refuse_public_passphrase(definition: Definition, root: Path) -> None:
         for pod in definition.site.pods.values()
         for group in pod.nodes.values()
     ]
-    used = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-    if all(simulated) or not used or not Path(used).exists():
-        return
-    if Path(used).resolve() == (root / PUBLIC_PASSPHRASE_FILE).resolve():
+    public = (root / PUBLIC_PASSPHRASE_FILE).read_text(encoding="utf-8").strip()
+    used = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
+    file = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    if used is None and file and Path(file).exists():
+        used = Path(file).read_text(encoding="utf-8").strip()
+    if used == public and not all(simulated):
         raise pulumi.RunError(
             f"{PUBLIC_PASSPHRASE_FILE} is public and only for the virtual site; "
             "set PULUMI_CONFIG_PASSPHRASE_FILE to a file of your own and run `pulumi stack change-secrets-provider`"

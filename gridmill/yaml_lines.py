@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,12 @@ from gridmill.errors import Path, Problem, ProblemsError, printable
 
 MAXIMUM_CHARACTERS = 4_000_000
 """A stack of 10,000 nodes written one slot a line is under 1 MB; more is a mistake or an attack."""
+
+MAXIMUM_DEPTH = 64
+"""Levels of nesting; a stack definition has about ten."""
+
+MAXIMUM_REFUSALS = 20
+"""So many aliases and tags are named; a thousand more would say nothing new."""
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
@@ -38,16 +45,16 @@ def parse(text: str, file: str) -> Document:
         raise ProblemsError([problem])
     try:
         events = list(yaml.parse(text, Loader=yaml.SafeLoader))
-        aliases = [event for event in events if isinstance(event, yaml.AliasEvent)]
-        root = None if aliases else yaml.compose(text, Loader=yaml.SafeLoader)
+        refused = list(_refused(events, file))
+        root = None if refused else yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         message = f"not YAML: {error.problem or error.context}"
         raise ProblemsError([Problem((), message, "a YAML document", file=file, line=line)]) from error
     except (yaml.YAMLError, ValueError) as error:
         raise ProblemsError([Problem((), f"not YAML: {error}", "a YAML document", file=file)]) from error
-    if aliases:
-        raise ProblemsError([_alias_problem(event, file) for event in aliases[:20]])
+    if refused:
+        raise ProblemsError(refused[:MAXIMUM_REFUSALS])
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
     data = None if root is None else _value(root, (), lines, problems)
@@ -56,23 +63,26 @@ def parse(text: str, file: str) -> Document:
     return Document(data, lines)
 
 
-def _alias_problem(event: yaml.AliasEvent, file: str) -> Problem:
-    return Problem(
-        (),
-        f"alias *{printable(event.anchor)}",
-        "no aliases: Pulumi loses them whenever it rewrites the file",
-        "write the value out",
-        file,
-        event.start_mark.line + 1 if event.start_mark else None,
-    )
+def _refused(events: list[yaml.Event], file: str) -> Iterator[Problem]:
+    """What YAML allows and a stack definition doesn't: aliases, tags, and nesting without end."""
+    depth = 0
+    for event in events:
+        line = event.start_mark.line + 1 if event.start_mark else None
+        if isinstance(event, yaml.AliasEvent):
+            expected = "no aliases: Pulumi loses them whenever it rewrites the file"
+            yield Problem((), f"alias *{printable(event.anchor)}", expected, "write the value out", file, line)
+        elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)) and event.tag is not None:
+            yield Problem((), f"tag {printable(event.tag)}", "no tags", "remove the tag", file, line)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAXIMUM_DEPTH:
+            yield Problem((), "nested too deeply", f"at most {MAXIMUM_DEPTH} levels", "", file, line)
+            return
 
 
 def _value(node: yaml.Node, path: Path, lines: dict[Path, int], problems: list[Problem]) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.ScalarNode):
-        return _scalar(node, path, problems)
-    if not node.tag.startswith("tag:yaml.org,2002:"):
-        problems.append(Problem(path, f"tag {printable(node.tag)}", "no tags"))
+        return node.value if node.style is not None else _plain(node.value)
     if isinstance(node, yaml.SequenceNode):
         return [_value(item, (*path, index), lines, problems) for index, item in enumerate(node.value)]
     assert isinstance(node, yaml.MappingNode)  # noqa: S101 - the composer makes no other node
@@ -88,18 +98,6 @@ def _value(node: yaml.Node, path: Path, lines: dict[Path, int], problems: list[P
         lines[key_path] = key_node.start_mark.line + 1
         result[key] = _value(value_node, key_path, lines, problems)
     return result
-
-
-def _scalar(node: yaml.ScalarNode, path: Path, problems: list[Problem]) -> Any:
-    text: str = node.value
-    explicit = node.tag not in {
-        f"tag:yaml.org,2002:{name}"
-        for name in ("str", "int", "float", "bool", "null", "timestamp", "merge", "value", "binary")
-    }
-    if explicit:
-        problems.append(Problem(path, f"tag {printable(node.tag)}", "no tags", "remove the tag"))
-        return text
-    return text if node.style is not None else _plain(text)
 
 
 def _plain(text: str) -> Any:

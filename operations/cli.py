@@ -30,6 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         if function not in (schema, summary):
             command.add_argument("stack", help="name of a site (lab) or path of its Pulumi.<site>.yaml")
             command.add_argument("--json", action="store_true", help="for machines")
+        if function is document:
+            command.add_argument("phase", help="control, a pod's key, or acceptance")
         if function is render:
             command.add_argument("--check", action="store_true", help="fail when committed files are not up to date")
     options = parser.parse_args(arguments)
@@ -59,6 +61,16 @@ def show_plan(options: argparse.Namespace) -> int:
     """Print the plan."""
     plan = _plan(options.stack)
     _print(plan.as_dict(), options, site_table(plan))
+    return 0
+
+
+def document(options: argparse.Namespace) -> int:
+    """Print the converge document of one phase, as `pulumi up` hands it to the runner."""
+    phases = documents(_plan(options.stack))
+    if options.phase not in phases:
+        print(f"{options.phase} is no phase; one of {', '.join(phases)}", file=sys.stderr)
+        return 1
+    print(json.dumps(phases[options.phase], indent=2, ensure_ascii=False))
     return 0
 
 
@@ -96,6 +108,7 @@ def summary(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
+    "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
     "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),
     "schema": (schema, "print the JSON Schema of the stack definition"),

@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "gridmill.load": {"gridmill.errors", "gridmill.yaml_lines", "gridmill.model", "gridmill.catalog", "gridmill.rules"},
     "gridmill.plan": {"gridmill.errors", "gridmill.units", "gridmill.model", "gridmill.catalog", "gridmill.rules",
                       "gridmill.load"},
-    "gridmill.render": {"gridmill.errors", "gridmill.units", "gridmill.model", "gridmill.plan"},
+    "gridmill.render": {"gridmill.errors", "gridmill.units", "gridmill.model", "gridmill.rules", "gridmill.plan"},
     "components": {"gridmill", "operations.directories", "pulumi", "pulumi_command"},
     "operations": {"gridmill"},
     "lab": {"gridmill", "operations"},

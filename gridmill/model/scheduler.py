@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from gridmill.model.base import GroupKey, LineText, Part, PartitionName, UserName
+from gridmill.model.base import GroupKey, Part, PartitionName, UserName
 
 Duration = Annotated[
     str, StringConstraints(pattern=r"^(([0-9]{1,3}-[0-9]{2}|[0-9]{1,3}):[0-5][0-9]:[0-5][0-9]|UNLIMITED)$")
@@ -28,7 +28,7 @@ class Partition(Part):
 class Account(Part):
     """A Slurm account: who pays for jobs."""
 
-    description: LineText
+    description: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,:;()/+_@#-]{1,100}$")]
     """What it is for."""
     users: Annotated[list[UserName], Field(default_factory=list)]
     """Logins that may charge it."""

@@ -22,7 +22,7 @@ class Location(Part):
     """ISO 3166-1 alpha-2 code, such as NL."""
     municipality: LineText
     """Municipality or nearest town."""
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_-]+){0,2}$")] = "Etc/UTC"
+    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9_+/-]{1,40}$")] = "Etc/UTC"
     """IANA time zone of the machines' clocks."""
 
 

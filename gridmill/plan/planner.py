@@ -30,6 +30,7 @@ def plan_site(definition: Definition) -> SitePlan:
         prefix_length=site.network.supernet.prefixlen,
         infrastructure_address=str(site.network.supernet.network_address + 1),
         timezone=site.location.timezone,
+        resolvers=tuple(site.network.resolvers),
         access=AccessPlan(bootstrap.user, bootstrap.identity_file, bootstrap.known_hosts_file),
         admins=tuple(
             {"name": name, "uid": admin.uid, "keys": list(admin.keys)}

@@ -107,6 +107,8 @@ class SitePlan:
     infrastructure_address: str
     """First address of the supernet: bridge, gateway or router of the management network."""
     timezone: str
+    resolvers: tuple[str, ...]
+    """DNS servers that know the world outside."""
     access: AccessPlan
     admins: tuple[dict[str, Any], ...]
     software: dict[str, str]

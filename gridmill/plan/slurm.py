@@ -10,15 +10,10 @@ from gridmill.catalog import Catalog, Node
 from gridmill.model import Site
 from gridmill.plan.hostlist import fold
 from gridmill.plan.site_plan import HostPlan, SlurmPlan
-
-ACCEPTANCE_ACCOUNT = "gridmill"
-"""Account that pays for acceptance jobs."""
-
-ACCEPTANCE_USER = "gridmill-accept"
-"""System user, the same everywhere, that acceptance jobs run as."""
+from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
 
 ACCEPTANCE_UID = 1990
-"""Its user ID: below the people of a site (2000 and up), above Debian's first dynamic users."""
+"""User ID of the acceptance user: below the people of a site (2000 and up), above Debian's first dynamic users."""
 
 RESERVED_MEMORY_PERCENT = 5
 """Share of a node's memory that is not offered to jobs."""

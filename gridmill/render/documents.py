@@ -13,7 +13,8 @@ from typing import Any
 
 from gridmill.plan.hostlist import expand
 from gridmill.plan.site_plan import HostPlan, PodPlan, SitePlan
-from gridmill.plan.slurm import ACCEPTANCE_ACCOUNT, ACCEPTANCE_UID, ACCEPTANCE_USER
+from gridmill.plan.slurm import ACCEPTANCE_UID
+from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
 
 SCHEMA = "gridmill.converge/v1"
 CONTROL = "control"
@@ -22,8 +23,8 @@ AUTH_KEY_PATH = "/etc/slurm/slurm.key"
 SLURMCTLD_PORT = 6817
 
 ACCEPTANCE_COMMANDS = {
-    "v2": "nvidia-smi --list-gpus",
-    "none": 'nvidia-smi --id="$CUDA_VISIBLE_DEVICES" --query-gpu=index,name --format=csv,noheader',
+    "cgroup/v2": "nvidia-smi --list-gpus",
+    "disabled": 'nvidia-smi --id="$CUDA_VISIBLE_DEVICES" --query-gpu=index,name --format=csv,noheader',
 }
 """What an acceptance job lists: all GPUs where others are out of its reach, else those that Slurm named."""
 
@@ -40,6 +41,7 @@ def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
         "names_server_domain": plan.domain,
         "names_server_records": _records(plan),
         "names_server_networks": [pod.network for pod in plan.pods],
+        "names_server_upstreams": list(plan.resolvers),
         "slurm_controller_version": plan.software["slurm"],
         "slurm_controller_settings": plan.slurm.settings,
         "slurm_controller_nodes": list(plan.slurm.nodes),
@@ -61,6 +63,11 @@ def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
             "slurm_compute_version": plan.software["slurm"],
             "slurm_compute_controllers": [f"{host.name}:{SLURMCTLD_PORT}" for host in controllers],
         }
+    if "login" in groups:
+        groups["login"]["vars"] = {
+            "slurm_login_version": plan.software["slurm"],
+            "slurm_login_controllers": [f"{host.name}:{SLURMCTLD_PORT}" for host in controllers],
+        }
     if "gpu" in groups:
         groups["gpu"]["vars"] = {
             "nvidia_driver_version": plan.software["driver"],
@@ -69,27 +76,31 @@ def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
             "slurm_compute_gpu": True,
         }
     document = _document(plan, pod.key, "pod.yml", "decommission_pod.yml", _entries(hosts, host_keys), groups)
-    if "compute" in groups:
-        document["carry"] = [{"host": controllers[0].name, "path": AUTH_KEY_PATH, "variable": "slurm_compute_auth_key"}]
+    document["carry"] = [
+        {"host": controllers[0].name, "path": AUTH_KEY_PATH, "variable": f"slurm_{group}_auth_key"}
+        for group in ("compute", "login")
+        if group in groups
+    ]
     document["controllers"] = _entries(controllers, host_keys)
     return document
 
 
 def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
-    """One job per GPU partition, on every kind of node, run as the acceptance user and looked up in accounting."""
+    """One job per GPU partition and type of GPU, run as the acceptance user and looked up in accounting."""
     controllers = plan.with_service("controller")
-    gpu_groups = {host.group: host for host in plan.hosts if host.gpu and "compute" in host.services}
+    kinds = {(host.group, host.gpu.gres_type): host for host in plan.hosts if host.gpu and "compute" in host.services}
+    command = ACCEPTANCE_COMMANDS[plan.slurm.cgroup["CgroupPlugin"]]
     jobs = [
         {
-            "name": f"gridmill-accept-{partition['PartitionName']}",
+            "name": f"gridmill-accept-{partition['PartitionName']}-{host.gpu.gres_type}",
             "partition": partition["PartitionName"],
             "user": ACCEPTANCE_USER,
             "account": ACCEPTANCE_ACCOUNT,
             "gres": f"gpu:{host.gpu.gres_type}:{min(2, host.gpu.count)}",
-            "command": ACCEPTANCE_COMMANDS[host.cgroup],
+            "command": command,
         }
         for partition in plan.slurm.partitions
-        for group, host in sorted(gpu_groups.items())
+        for (group, _), host in sorted(kinds.items())
         if host.gpu and _spans(plan, partition["PartitionName"], group)
     ]
     groups = {"controllers": {"hosts": [host.name for host in controllers], "vars": {"acceptance_jobs": jobs}}}
@@ -171,23 +182,23 @@ def _document(
 
 
 def _groups(plan: SitePlan, hosts: Iterable[HostPlan]) -> dict[str, Any]:
-    """Groups with their machines: by service, by kind, and by SKU with the checks that such a machine must pass."""
+    """Groups with their machines: by service, by kind, and by SKU and services with the checks for such machines."""
     members: dict[str, list[str]] = defaultdict(list)
-    by_sku: dict[str, list[HostPlan]] = defaultdict(list)
+    alike: dict[tuple[str, tuple[str, ...]], list[HostPlan]] = defaultdict(list)
     for host in hosts:
         for service in host.services:
             members["controllers" if service == "controller" else service].append(host.name)
         if host.gpu:
             members["gpu"].append(host.name)
-        by_sku[host.sku].append(host)
+        alike[(host.sku, host.services)].append(host)
     groups: dict[str, Any] = {name: {"hosts": names} for name, names in sorted(members.items())}
-    for sku, machines in sorted(by_sku.items()):
+    for (sku, services), machines in sorted(alike.items()):
         first = machines[0]
         variables: dict[str, Any] = {"verify_checks": _checks(plan, first)}
         if first.gpu:
             variables["nvidia_gpu_count"] = first.gpu.count
             variables["nvidia_kernel_modules"] = first.kernel_modules
-        name = f"sku_{sku.replace('-', '_')}"
+        name = "_".join(["sku", *sku.split("-"), *services])
         groups[name] = {"hosts": [host.name for host in machines], "vars": variables}
     return groups
 

@@ -1,7 +1,7 @@
-"""An Ansible inventory in YAML, for reading and for running a playbook by hand.
+"""An Ansible inventory in YAML: what every machine of a site gets, to read and to review.
 
-`pulumi up` does not use it: the runner's inventory plugin is faster, and its values are never templates. Here every
-text is tagged `!unsafe`, which keeps it literal too.
+Nothing runs from it: the runner's inventory plugin is faster, and its values are never templates. Text that looks like
+one is tagged `!unsafe` here, so that it would stay text all the same.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import yaml
 from gridmill.render.documents import Document
 
 HEAD = """\
-# Generated from the stack definition by `gridmill render`; do not edit.
-# For reading, and for running a playbook by hand. Secrets are not in it: give the compute nodes' key with
-# `--extra-vars @FILE` (slurm_compute_auth_key, base64 of the controller's /etc/slurm/slurm.key).
+# Generated from the stack definition by `gridmill render`; do not edit. It is for reading: what every machine gets.
+# To run one phase by hand: gridmill document <site> <phase> | .venv/bin/python -m operations.converge check|apply
 """
 
 

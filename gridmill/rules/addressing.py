@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from gridmill.errors import Path, Problem
 from gridmill.model import Site
 from gridmill.rules.numbering import pod_index, rack_index
@@ -10,10 +12,25 @@ UNITS_PER_RACK = 64
 """Addresses per rack: one per unit (1 to 63), so that slot and address translate by eye."""
 
 
+RESERVED_PODS = frozenset({"control", "acceptance"})
+"""Keys that would be taken for the phases before and after the pods."""
+
+PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15")
+)
+"""Where a management network may lie: RFC 1918, RFC 6598 (shared), RFC 2544 (benchmarking, the lab's)."""
+
+
 def addressing_problems(site: Site) -> list[Problem]:
     """Pods and racks without a number, with the same number, or with one that does not fit."""
     network = site.network
     problems: list[Problem] = []
+    if not any(network.supernet.subnet_of(private) for private in PRIVATE):
+        ranges = ", ".join(str(private) for private in PRIVATE)
+        message = f"{network.supernet} is not private"
+        hint = "a part of 10.0.0.0/8 that nobody around you uses"
+        problems.append(Problem(("network", "supernet"), message, f"inside of {ranges}", hint))
     if network.supernet.prefixlen >= network.pod_prefix:
         problems.append(
             Problem(
@@ -28,6 +45,11 @@ def addressing_problems(site: Site) -> list[Problem]:
     racks_per_pod = 2 ** (32 - network.pod_prefix) // UNITS_PER_RACK - 1
     pods = {key: pod_index(key, pod) for key, pod in site.pods.items()}
     problems += _numbers("pod", ("pods",), pods, blocks - 1, f"{network.supernet} in blocks of /{network.pod_prefix}")
+    problems += [
+        Problem(("pods", key), f"{key} is the name of a phase", "another key", f"pod-{key}")
+        for key in site.pods
+        if key in RESERVED_PODS
+    ]
     for key, pod in site.pods.items():
         racks = {name: rack_index(name, rack) for name, rack in pod.racks.items()}
         size = f"a pod of /{network.pod_prefix}"

@@ -35,6 +35,18 @@ def slurm_problems(site: Site, catalog: Catalog) -> list[Problem]:
 
 
 def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    mixed = [
+        Problem(
+            ("pods", pod_key, "nodes", group_key, "services"),
+            f"a controller that also does {', '.join(extra)}",
+            "controller, and login if you like",
+            "other nodes for the rest",
+        )
+        for pod_key, pod in site.pods.items()
+        for group_key, group in pod.nodes.items()
+        if "controller" in services_of(group, catalog)
+        and (extra := [name for name in services_of(group, catalog) if name not in {"controller", "login"}])
+    ]
     places = [
         (pod_key, group_key, position)
         for pod_key, pod in site.pods.items()
@@ -44,8 +56,8 @@ def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
     ]
     if not places:
         hint = "a group of a management SKU, or `services: [controller]` on one"
-        return [Problem(("pods",), "no node runs the controller", "exactly one controller", hint)]
-    return [
+        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one controller", hint)]
+    return mixed + [
         Problem(
             ("pods", pod, "nodes", group, "at", position),
             "a second controller",
@@ -77,6 +89,8 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
     defaults = []
     for name, partition in site.scheduler.partitions.items():
         path = ("scheduler", "partitions", name)
+        if name == "default":
+            problems.append(Problem(path, "Slurm keeps this name for itself", "another name", "gpu, batch, ..."))
         if partition.of not in compute:
             what = "has no compute nodes" if partition.of in groups else "is no group of any pod"
             message = f"{partition.of} {what}"

@@ -127,6 +127,27 @@ CASES = [
     Case("list for a mapping", "    grid: {connection: 3x63A, pue: 1.25}", "    grid: []", "grid", "`a list` is not valid"),
     Case("variable like Ansible's", "os: debian-13", "os: debian-13\n      ansible_ssh_common_args: -oProxyCommand=x",
          "software.ansible_ssh_common_args", "unknown key", "remove it", "ansible_ssh_common_args"),
+    Case("public supernet", "198.18.0.0/20", "8.8.0.0/20", "network.supernet", "8.8.0.0/20 is not private",
+         "a part of 10.0.0.0/8 that nobody around you uses"),
+    Case("resolver by name", "domain: lab.gridmill.test", "domain: lab.gridmill.test\n      resolvers: [dns.example]",
+         "network.resolvers[0]", "dns.example is not an address", "", "resolvers"),
+    Case("unknown time zone", "Europe/Amsterdam", "Europe/Amsterdum", "location.timezone",
+         "unknown time zone Europe/Amsterdum", "did you mean Europe/Amsterdam?"),
+    Case("admin called root", "        anna:\n", "        root:\n", "access.admins.root", "root is a system login",
+         "another name"),
+    Case("admin called as the bootstrap user", "        anna:\n", "        gridmill:\n", "access.admins.gridmill",
+         "gridmill is a system login", "another name", "        gridmill:"),
+    Case("user ID twice", "        anna:\n",
+         '        bram: {uid: 2001, keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ"]}\n'
+         "        anna:\n", "access.admins.anna.uid", "user ID 2001 is also that of bram", "another uid", "          uid: 2001"),
+    Case("reserved account", "research: {", "gridmill: {", "scheduler.accounts.gridmill", "gridmill is reserved",
+         "another name"),
+    Case("account description for a parser", "First account of", "First | account of", "scheduler.accounts.research.description",
+         "`First | account of the virtual site` is not valid"),
+    Case("partition called default", "        gpu: {of: gpu,", "        default: {of: gpu,", "scheduler.partitions.default",
+         "Slurm keeps this name for itself", "gpu, batch, ..."),
+    Case("controller that computes", "sku: sim-mgmt,", "sku: sim-mgmt, services: [controller, compute],",
+         "pods.pod-a.nodes.control.services", "a controller that also does compute", "other nodes for the rest"),
     Case("two lines of text", "municipality: Emmen", 'municipality: "Emmen\\nNL"', "location.municipality",
          "`Emmen\\nNL` is not valid"),
 ]  # fmt: skip
@@ -142,6 +163,13 @@ def test_a_bad_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
     marker = case.line_of or case.new.splitlines()[0]
     assert found[0].line == line_of(text, marker)
     assert found[0].file == "Pulumi.bad.yaml"
+
+
+def test_a_pod_must_not_be_called_like_a_phase(tmp_path: Path) -> None:
+    problems = problems_of(changed("      pod-a:\n", "      control:\n        index: 1\n"), tmp_path)
+    assert [(path_text(p.path), p.message, p.hint) for p in problems] == [
+        ("pods.control", "control is the name of a phase", "pod-control")
+    ]
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -164,6 +192,10 @@ def test_a_private_key_is_never_shown(tmp_path: Path) -> None:
         ("a: &x [1]\nb: *x", "alias *x"),
         ("a: !!python/object:os.system x", "tag tag:yaml.org,2002:python/object:os.system"),
         ("a: !secret x", "tag !secret"),
+        ("a: !!str 5", "tag tag:yaml.org,2002:str"),
+        ("a: !!set {x}", "tag tag:yaml.org,2002:set"),
+        ("[" * 3000, "n"),
+        ("[" * 3000 + "]" * 3000, "nested too deeply"),
         ("x" * 4_000_001, "4000001 characters are too many"),
         ("", "missing"),
         ("config: {}", "missing"),

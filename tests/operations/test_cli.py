@@ -57,6 +57,15 @@ def test_plan_for_machines_is_the_whole_plan(capsys: pytest.CaptureFixture[str])
     assert plan["pods"][0]["hosts"][0]["gpu"]["power_max_w"] == 700
 
 
+def test_document_of_a_phase(capsys: pytest.CaptureFixture[str]) -> None:
+    assert json.loads(run(capsys, "document", "lab", "pod-a")[1])["scope"] == "pod-a"
+    assert run(capsys, "document", "lab", "pod-b") == (
+        1,
+        "",
+        "pod-b is no phase; one of control, pod-a, acceptance\n",
+    )
+
+
 def test_generated_files_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "render", "lab", "--check") == (0, "", "")
 

@@ -20,8 +20,8 @@ STAMP = DIRECTORY / "gridmill-lock"
 
 
 def ensure_virtual_environment() -> None:
-    """Make or renew .venv when lock file or Python changed. SetupError with pip's last lines when it fails."""
-    digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()
+    """Make or renew .venv when lock file, Python or place changed. SetupError with pip's last lines when it fails."""
+    digest = hashlib.sha256(LOCK.read_bytes() + sys.version.encode() + str(DIRECTORY).encode()).hexdigest()
     python = DIRECTORY / "bin" / "python"
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == digest and _runs(python):
         return

@@ -1,0 +1,96 @@
+"""Documents of sites that are not the lab: several pods, kinds and services."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+
+from gridmill.load import build_definition
+from gridmill.plan import plan_site
+from gridmill.render.documents import Document, documents
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def data() -> dict[str, Any]:
+    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
+    found["grid"]["connection"] = "400 kVA"
+    found["pods"]["pod-a"]["budget"] = "100 kW"
+    return found
+
+
+def made(data: dict[str, Any], keys: dict[str, str] | None = None) -> dict[str, Document]:
+    return documents(plan_site(build_definition(data, ROOT)), keys)
+
+
+def checks_of(document: Document, host: str) -> set[str]:
+    return {
+        check["check"]
+        for name, group in document["groups"].items()
+        if name.startswith("sku_") and host in group["hosts"]
+        for check in group["vars"]["verify_checks"]
+    }
+
+
+def test_machines_of_one_sku_with_other_services_have_their_own_checks(data: dict[str, Any]) -> None:
+    nodes = data["pods"]["pod-a"]["nodes"]
+    nodes["login"] = {"sku": "sim-mgmt", "services": ["login"], "at": ["r1/u20"]}
+    nodes["cpu"] = {"sku": "sim-mgmt", "services": ["compute"], "at": ["r1/u30"]}
+    document = made(data)["pod-a"]
+    assert "slurm_node" in checks_of(document, "pod-a-r1-u30")
+    assert "slurm_node" not in checks_of(document, "pod-a-r1-u20")
+    assert {carry["variable"] for carry in document["carry"]} == {"slurm_compute_auth_key", "slurm_login_auth_key"}
+
+
+def test_a_pod_of_controllers_only_has_no_hosts(data: dict[str, Any]) -> None:
+    data["pods"]["pod-b"] = copy.deepcopy(data["pods"]["pod-a"])
+    data["pods"]["pod-a"]["nodes"] = {"control": {"sku": "sim-mgmt", "at": ["r1/u40"]}}
+    del data["pods"]["pod-b"]["nodes"]["control"]
+    found = made(data)
+    assert found["pod-a"]["hosts"] == {}
+    assert "carry" not in found["pod-a"] or found["pod-a"]["carry"] == []
+
+
+def test_every_type_of_gpu_gets_a_job(data: dict[str, Any]) -> None:
+    pod = copy.deepcopy(data["pods"]["pod-a"])
+    pod["nodes"] = {"gpu": {"sku": "dgx-h200", "at": ["r1/u1"]}}
+    data["pods"]["pod-b"] = pod
+    jobs = made(data)["acceptance"]["groups"]["controllers"]["vars"]["acceptance_jobs"]
+    assert [(job["name"], job["gres"]) for job in jobs] == [
+        ("gridmill-accept-gpu-h100", "gpu:h100:2"),
+        ("gridmill-accept-gpu-h200", "gpu:h200:2"),
+    ]
+    # one node without control groups, and Slurm confines nobody: the job must ask for its own GPUs
+    assert all("CUDA_VISIBLE_DEVICES" in job["command"] for job in jobs)
+
+
+def test_where_slurm_confines_jobs_they_must_see_no_other_gpu(data: dict[str, Any]) -> None:
+    pod = data["pods"]["pod-a"]["nodes"]
+    pod["gpu"]["sku"] = "dgx-h100"
+    jobs = made(data)["acceptance"]["groups"]["controllers"]["vars"]["acceptance_jobs"]
+    assert [job["command"] for job in jobs] == ["nvidia-smi --list-gpus"]
+
+
+def test_adding_a_node_changes_its_pod_and_the_controllers_only(data: dict[str, Any]) -> None:
+    data["pods"]["pod-b"] = copy.deepcopy(data["pods"]["pod-a"])
+    del data["pods"]["pod-b"]["nodes"]["control"], data["pods"]["pod-b"]["nodes"]["store"]
+    before = made(data)
+    data["pods"]["pod-b"]["nodes"]["gpu"]["at"].append("r1/u17")
+    after = made(data)
+    assert {scope for scope in after if after[scope] != before[scope]} == {"control", "pod-b"}
+
+
+def test_a_replaced_machine_shows_by_its_host_key(data: dict[str, Any]) -> None:
+    before = made(data, {"198.18.4.65": "SHA256:a", "198.18.4.104": "SHA256:c"})
+    after = made(data, {"198.18.4.65": "SHA256:b", "198.18.4.104": "SHA256:c"})
+    assert {scope for scope in after if after[scope] != before[scope]} == {"pod-a"}
+    assert after["pod-a"]["hosts"]["pod-a-r1-u01"] == {"address": "198.18.4.65", "hostKey": "SHA256:b"}
+
+
+def test_resolvers_reach_the_sites_dns(data: dict[str, Any]) -> None:
+    data["network"]["resolvers"] = ["10.0.0.53"]
+    assert made(data)["control"]["groups"]["controllers"]["vars"]["names_server_upstreams"] == ["10.0.0.53"]
