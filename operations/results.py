@@ -36,6 +36,10 @@ class RunResult:
     action: str = "apply"
     """`apply` must have checked every host; in `check` mode findings are told and only failures count; `remove` has
     nothing to check."""
+    unchanged: list[str] = field(default_factory=list)
+    """Hosts that the ledger says are as planned; nobody asked them."""
+    departed: list[str] = field(default_factory=list)
+    """Hosts that left the plan and were taken out of service."""
     role: str = ""
     task: str = ""
 
@@ -43,6 +47,15 @@ class RunResult:
     def of(cls, scope: str, hosts: list[str], action: str = "apply") -> RunResult:
         """An empty result for these hosts."""
         return cls(scope, {host: HostResult() for host in hosts}, action)
+
+    def expect(self, hosts: list[str]) -> None:
+        """These hosts must be heard of."""
+        for host in hosts:
+            self.hosts.setdefault(host, HostResult())
+
+    def host_ok(self, name: str) -> bool:
+        """Whether this host was heard of and is ok."""
+        return name in self.hosts and self._ok(self.hosts[name])
 
     def record(self, event: dict[str, Any]) -> None:
         """Take in one event of the callback plugin."""
@@ -64,8 +77,8 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every host is ok."""
-        return bool(self.hosts) and all(self._ok(host) for host in self.hosts.values())
+        """Whether every host that was expected or heard of is ok."""
+        return all(self._ok(host) for host in self.hosts.values())
 
     def _ok(self, host: HostResult) -> bool:
         if not host.finished or host.failures:
@@ -85,6 +98,8 @@ class RunResult:
                 name: {"ok": self._ok(host), "changed": host.changed, "checks": len(host.checks)}
                 for name, host in self.hosts.items()
             },
+            **({"unchanged": len(self.unchanged)} if self.unchanged else {}),
+            **({"departed": self.departed} if self.departed else {}),
             **({"data": data} if data else {}),
             "seconds": round(seconds, 1),
             "log": log,
@@ -100,6 +115,8 @@ class RunResult:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 1),
             "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
+            "unchanged": self.unchanged,
+            "departed": self.departed,
             "log": log,
         }
 

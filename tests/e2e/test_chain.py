@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.e2e.conftest import NODES
+from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import SiteCopy
 
 COMMAND_LINES: set[str] = set()
@@ -48,7 +48,7 @@ def command_lines() -> Iterator[set[str]]:
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
-GPU_1, GPU_2, CONTROLLER = NODES["gpu1"][0], NODES["gpu2"][0], NODES["controller"][0]
+GPU_1, GPU_2, GPU_3, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "gpu3", "store", "controller"))
 
 
 def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
@@ -185,14 +185,14 @@ def test_converging_again_changes_nothing_on_any_host(site: SiteCopy) -> None:
     """The recorded phase run once more by hand: changed=0 on every host."""
     for name in ("e2e-control-converge", "e2e-pod-a-converge"):
         document = site.resources()[name]["inputs"]["stdin"]
-        done = site.run(".venv/bin/python", "-m", "operations.converge", "apply", stdin=document)
+        done = site.run(".venv/bin/python", "-m", "operations.converge", "apply", "--all", stdin=document)
         hosts = json.loads(done.stdout)["hosts"]
         assert {host: result["changed"] for host, result in hosts.items()} == dict.fromkeys(hosts, 0)
 
 
 def test_check_mode_predicts_no_change(site: SiteCopy) -> None:
     document = site.resources()["e2e-pod-a-converge"]["inputs"]["stdin"]
-    done = site.run(".venv/bin/python", "-m", "operations.converge", "check", stdin=document)
+    done = site.run(".venv/bin/python", "-m", "operations.converge", "check", "--all", stdin=document)
     assert all(result["changed"] == 0 for result in json.loads(done.stdout)["hosts"].values())
 
 
@@ -217,6 +217,47 @@ def test_a_new_admin_reaches_every_machine(site: SiteCopy, controller: Host, sto
     assert controller.user("bram").uid == store.user("bram").uid == 2002
 
 
+def logins(site: SiteCopy, *nodes: str) -> list[int]:
+    """How often somebody logged in on each node since it booted, read past SSH."""
+    return [site.lab("logs", node, "--lines", "100000").stdout.count("Accepted publickey for") for node in nodes]
+
+
+def test_a_third_node_joins_and_nobody_else_is_asked(site: SiteCopy, controller: Host) -> None:
+    site.edit("connection: 3x63A", "connection: 3x80A")
+    site.edit("budget: 24 kW", "budget: 34 kW")
+    site.edit("at: [r1/u1, r1/u9]", "at: [r1/u1, r1/u9, r1/u17]")
+    site.lab("up")
+    others = (GPU_1, GPU_2, STORE)
+    before = logins(site, *others)
+    done = site.pulumi("up", "--yes")
+    assert GPU_3 in done.text
+    assert logins(site, *others) == before
+    assert logins(site, GPU_3) >= [1]
+    rows = controller.check_output("sinfo --noheader --Node --format='%N|%t'").splitlines()
+    assert rows == [f"{GPU_1}|idle", f"{GPU_2}|idle", f"{GPU_3}|idle"]
+
+
+def test_a_node_with_a_job_is_drained_before_it_leaves(site: SiteCopy, controller: Host) -> None:
+    submit = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"
+    job = controller.check_output(f"{submit} --nodelist={GPU_3} --gres=gpu:1 --wrap='sleep 300'")
+    site.edit("at: [r1/u1, r1/u9, r1/u17]", "at: [r1/u1, r1/u9]")
+    refused = site.pulumi("up", "--yes", check=False)
+    assert refused.status != 0
+    assert re.search(rf"{GPU_3}.* job {job}\b", refused.text), refused.text[-3000:]
+    assert controller.check_output(f"squeue --noheader --jobs={job} --format=%T") == "RUNNING"
+    assert controller.check_output(f"sinfo --noheader --nodes={GPU_3} --format=%t") in {"drain", "drng"}
+    controller.check_output(f"scancel {job}")
+
+
+def test_the_same_command_takes_the_node_out(site: SiteCopy, controller: Host) -> None:
+    site.pulumi("up", "--yes")
+    rows = controller.check_output("sinfo --noheader --Node --format='%N|%t'").splitlines()
+    assert rows == [f"{GPU_1}|idle", f"{GPU_2}|idle"]
+    assert GPU_3 not in controller.check_output("cat /etc/gridmill-names /etc/slurm/slurm.conf")
+    assert connect(site, "gpu3").service("slurmd").is_running is False
+    site.lab("up", "--prune")
+
+
 def test_a_missing_gpu_fails_the_run_and_names_host_check_and_log(site: SiteCopy, gpu1: Host) -> None:
     gpu1.check_output("sed -i.whole 's/^count.*/count = 7/' /etc/gridmill-lab/gpus.conf")
     site.edit("timezone: Europe/Amsterdam", "timezone: Europe/Brussels")
@@ -236,12 +277,12 @@ def test_the_same_command_completes_it(site: SiteCopy, gpu1: Host) -> None:
 
 
 def test_a_bad_definition_registers_nothing(site: SiteCopy) -> None:
-    site.edit("budget: 24 kW", "budget: 22 kW")
+    site.edit("budget: 34 kW", "budget: 22 kW")
     done = site.pulumi("preview", check=False)
     assert done.status != 0
     assert re.search(r"Pulumi\.e2e\.yaml:\d+: pods\.pod-a\.budget: nodes draw 22\.4 kW", done.text), done.text
     assert "Traceback" not in done.text
-    site.edit("budget: 22 kW", "budget: 24 kW")
+    site.edit("budget: 22 kW", "budget: 34 kW")
 
 
 def test_refresh_keeps_everything(site: SiteCopy) -> None:

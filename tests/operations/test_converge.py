@@ -13,10 +13,11 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import converge
+from operations import ansible, converge
 from operations.document import read_document
 from operations.errors import OperationError
 from operations.locks import exclusive
+from operations.phase import masked
 from operations.results import RunResult
 from operations.ssh import ssh_command
 from tests.conftest import ROOT
@@ -43,18 +44,18 @@ def test_paths_of_this_machine_are_filled_in_late(state: Path, document: dict[st
 
 def test_the_exact_argument_list(tmp_path: Path) -> None:
     inventory = tmp_path / "gridmill.json"
-    assert converge.ansible_command(inventory, "pod.yml", check=False) == [
+    assert ansible.ansible_command(inventory, "pod.yml", check=False) == [
         str(Path(sys.executable).parent / "ansible-playbook"),
         "--inventory",
         str(inventory),
         str(ROOT / "playbooks" / "pod.yml"),
     ]
-    assert converge.ansible_command(inventory, "pod.yml", check=True)[3:5] == ["--check", "--diff"]
+    assert ansible.ansible_command(inventory, "pod.yml", check=True)[3:5] == ["--check", "--diff"]
 
 
 def test_the_exact_environment(tmp_path: Path) -> None:
     given = {"HOME": "/home/anna", "PULUMI_CONFIG_PASSPHRASE": "canary", "AWS_SECRET": "canary", "LD_PRELOAD": "x"}
-    assert converge.child_environment(tmp_path, given.get) == {
+    assert ansible.child_environment(tmp_path, given.get) == {
         "HOME": "/home/anna",
         "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LANG": "C.UTF-8",
@@ -79,19 +80,17 @@ def test_secrets_leave_the_environment_and_stay_in_private_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]
 ) -> None:
     monkeypatch.setenv("GRIDMILL_SECRET_DATABASE", "canary-1")
-    secrets = converge.take_secrets()
+    secrets = converge.take(converge.SECRET_PREFIX)
     assert secrets == {"database": "canary-1"}
-    assert converge.take_secrets() == {}
-    inventory = converge.write_inventory(tmp_path, document, secrets)
+    assert converge.take(converge.SECRET_PREFIX) == {}
+    inventory = ansible.write_inventory(tmp_path, document, secrets)
     assert "canary-1" not in inventory.read_text()
     assert json.loads((tmp_path / "secrets.json").read_text()) == secrets
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def test_whatever_is_printed_is_masked() -> None:
-    assert (
-        converge.masked("a canary-12 canary-1", {"x": "canary-1", "y": "canary-12", "z": ""}) == "a [secret] [secret]"
-    )
+    assert masked("a canary-12 canary-1", {"x": "canary-1", "y": "canary-12", "z": ""}) == "a [secret] [secret]"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +175,6 @@ def test_the_report_has_every_check_of_every_host() -> None:
 
 def test_silence_is_failure() -> None:
     assert not RunResult.of("pod-a", ["a"]).ok
-    assert not RunResult.of("pod-a", []).ok
     silent_check = RunResult.of("pod-a", ["a"])
     silent_check.record({"event": "checks", "host": "a", "checks": [{"check": "gpus"}]})
     silent_check.record({"event": "stats", "host": "a", "changed": 0})
@@ -197,26 +195,15 @@ def test_check_mode_tells_and_removal_checks_nothing() -> None:
     assert dry.ok
 
 
-def test_a_pod_of_controllers_only_is_ok_and_starts_nothing(
-    state: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    document["hosts"] = {}
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(document)))
-    monkeypatch.setattr(converge, "die_with_parent", lambda: None)
-    assert converge.main(["apply"]) == 0
-    assert json.loads(capsys.readouterr().out)["ok"] is True
-    assert not state.exists()
-
-
 def test_what_a_killed_run_left_in_memory_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    first = converge.runtime_directory(Path("/state/sites/lab"), "pod-a")
+    first = ansible.runtime_directory(Path("/state/sites/lab"), "pod-a")
     (first / "secrets.json").write_text("canary")
     assert stat.S_IMODE(first.stat().st_mode) == 0o700
-    again = converge.runtime_directory(Path("/state/sites/lab"), "pod-a")
+    again = ansible.runtime_directory(Path("/state/sites/lab"), "pod-a")
     assert again == first
     assert list(again.iterdir()) == []
-    assert converge.runtime_directory(Path("/state/sites/lab"), "pod-b") != first
+    assert ansible.runtime_directory(Path("/state/sites/lab"), "pod-b") != first
 
 
 def test_the_complaint_names_host_task_check_and_log() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations.converge import child_environment, write_inventory
+from operations.ansible import child_environment, write_inventory
 from operations.supervise import supervise
 from tests.conftest import ROOT
 

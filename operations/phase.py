@@ -1,0 +1,190 @@
+"""One phase of a site: lock, secrets, the hosts that a change concerns, their playbook, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from operations.ansible import run_playbook, runtime_directory
+from operations.directories import state_directory
+from operations.document import ConvergeDocument
+from operations.ledger import Entry, Ledger, departure, host_digests, subset
+from operations.locks import exclusive
+from operations.results import RunResult
+from operations.ssh import carried_secrets
+
+HOSTS_IN_PROGRESS = 32
+"""Up to so many hosts the end of each is told; above, the summary says it."""
+KEPT_LOGS = 200
+"""Logs kept per site; older ones are removed."""
+
+
+def masked(text: str, secrets: dict[str, str]) -> str:
+    """The text without any secret's value."""
+    for value in sorted(secrets.values(), key=len, reverse=True):
+        if value:
+            text = text.replace(value, "[secret]")
+    return text
+
+
+class PhaseRun:
+    """One run over one document."""
+
+    def __init__(
+        self,
+        document: ConvergeDocument,
+        action: str,
+        secrets: dict[str, str],
+        digests: dict[str, str] | None = None,
+        *,
+        everything: bool = False,
+    ) -> None:
+        """`action` is apply, check (Ansible's check mode) or remove (the document's decommission playbook).
+
+        `digests` (of roles) count as part of what a host was converged to; `everything` asks no ledger.
+        """
+        self.document = document
+        self.action = action
+        self.secrets = secrets
+        self.digests = digests or {}
+        self.everything = everything
+        self.started = time.monotonic()
+        self.result = RunResult.of(document.scope, [], action)
+        self.directory = state_directory() / "sites" / document.site
+
+    def run(self) -> int:
+        """Do it; see operations.converge for the status."""
+        if self.action == "remove" and self.document.decommission is None:
+            return 0
+        what = f"{self.document.site}: {self.document.scope}"
+        with exclusive(self.directory / f"{self.document.scope}.lock", what) as lock:
+            if self.action == "remove":
+                return self._remove(lock)
+            if "controllers" in self.document.data:
+                return self._converge_pod(lock)
+            return self._finish(*self._play(self.document.playbook, self.document.data, lock))
+
+    def _remove(self, lock: int) -> int:
+        """Decommission; such a playbook says itself which hosts it works on."""
+        status, log = self._play(str(self.document.decommission), self.document.data, lock, expected=[])
+        if status == 0 and "controllers" in self.document.data:
+            Ledger(self.document).remove()
+        return self._finish(status, log)
+
+    def _converge_pod(self, lock: int) -> int:
+        """Converge the hosts that the change concerns, then take those out of service that left the plan."""
+        data = self.document.data
+        ledger = Ledger(self.document)
+        entries = ledger.read()
+        self.secrets |= carried_secrets(self.document)
+        digests = host_digests(data, self.secrets, self.digests)
+        todo = {
+            name
+            for name, digest in digests.items()
+            if self.everything or entries.get(name, Entry("", "")).digest != digest
+        }
+        self.result.unchanged = sorted(set(digests) - todo)
+        departed = {name: entry for name, entry in entries.items() if name not in digests}
+        status, log = 0, None
+        if todo:
+            status, log = self._play(self.document.playbook, subset(data, todo), lock)
+        if self.action == "apply":
+            kept = {name: Entry(host["address"], digests[name]) for name, host in data["hosts"].items()}
+            for name in todo:
+                if not self.result.host_ok(name):
+                    kept[name] = Entry(data["hosts"][name]["address"], "")
+            ledger.write({**departed, **kept})
+            if departed and status == 0:
+                status, log = self._take_leave(departed, lock)
+                ledger.write(kept)
+        return self._finish(status, log)
+
+    def _take_leave(self, departed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:
+        """Stop what runs jobs on machines that left the plan. One that is gone already is named, and forgotten."""
+        self._say(f"no longer planned: {', '.join(sorted(departed))}")
+        before = self.result
+        self.result = RunResult.of(self.document.scope, [], "remove")
+        playbook = str(self.document.decommission)
+        _, log = self._play(playbook, departure(self.document.data, departed), lock, expected=[])
+        for name in sorted(departed):
+            if not self.result.host_ok(name):
+                self._say(f"{name} could not be asked to stop; it is out of Slurm, and still holds the cluster's key")
+        before.departed = sorted(departed)
+        self.result = before
+        return 0, log
+
+    def _play(
+        self, playbook: str, data: dict[str, Any], lock: int, expected: list[str] | None = None
+    ) -> tuple[int, Path]:
+        """Run a playbook over `data`; its hosts must all be heard of, unless `expected` says otherwise."""
+        self.result.expect(list(data["hosts"]) if expected is None else expected)
+        log = self._log_path()
+        status = run_playbook(
+            playbook,
+            data,
+            self.secrets,
+            runtime=runtime_directory(self.directory, self.document.scope),
+            log=log,
+            check=self.action == "check",
+            lock=lock,
+            on_event=self._event,
+            on_idle=self._idle,
+        )
+        return status, log
+
+    def _finish(self, status: int, log: Path | None) -> int:
+        """Print the summary or the complaint, and keep the report."""
+        seconds = time.monotonic() - self.started
+        self._write_report(status, seconds, str(log or ""))
+        if status == 0 and self.result.ok:
+            name = str(log.relative_to(state_directory())) if log else ""
+            print(masked(json.dumps(self.result.summary(seconds, name)), self.secrets))
+            return 0
+        print(masked(self.result.complaint(status, str(log)), self.secrets), file=sys.stderr)
+        return 1
+
+    def _write_report(self, status: int, seconds: float, log: str) -> None:
+        """Keep the findings per host and check: the newest of each phase and action, written in one step."""
+        directory = self.directory / "reports"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target = directory / f"{self.document.scope}-{self.action}.json"
+        temporary = target.with_suffix(f".{os.getpid()}")
+        temporary.touch(mode=0o600)
+        report = self.result.report(status, seconds, log)
+        temporary.write_text(masked(json.dumps(report, indent=1), self.secrets), encoding="utf-8")
+        temporary.replace(target)
+
+    def _log_path(self) -> Path:
+        directory = self.directory / "logs"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for old in sorted(directory.glob("*.log"))[:-KEPT_LOGS]:
+            old.unlink(missing_ok=True)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        path = directory / f"{stamp}-{self.document.scope}-{self.action}-{os.getpid()}.log"
+        path.touch(mode=0o600)
+        return path
+
+    def _event(self, line: str) -> None:
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return
+        role = self.result.role
+        self.result.record(event)
+        if self.result.role != role and self.result.role:
+            self._say(self.result.role)
+        elif event.get("event") in {"failed", "unreachable"}:
+            self._say(f"{event['host']} FAILED in {event.get('task', '')}")
+        elif event.get("event") == "stats" and len(self.result.hosts) <= HOSTS_IN_PROGRESS:
+            self._say(f"{event['host']} done, {event['changed']} changed")
+
+    def _idle(self) -> None:
+        self._say(f"{self.result.role}: {self.result.task}" if self.result.task else "starting")
+
+    def _say(self, text: str) -> None:
+        line = f"[{time.monotonic() - self.started:5.0f} s] {self.document.scope}: {text}"
+        print(masked(line, self.secrets), file=sys.stderr, flush=True)

@@ -1,0 +1,157 @@
+"""The ledger: which hosts a change concerns, and which have left."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gridmill.plan import SitePlan
+from gridmill.render.documents import documents
+from operations import converge, ledger, phase
+from operations.ledger import Entry, departure, host_digests, subset
+
+NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
+
+
+@pytest.fixture
+def data(lab_plan: SitePlan) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(documents(lab_plan)["pod-a"]))
+    return found
+
+
+def changed(before: dict[str, Any], after: dict[str, Any], **more: Any) -> set[str]:
+    first = host_digests(before, {}, {})
+    second = host_digests(after, more.get("secrets", {}), more.get("versions", {}))
+    return {name for name in second if first.get(name) != second[name]}
+
+
+def test_a_change_concerns_whom_it_concerns(data: dict[str, Any]) -> None:
+    other = copy.deepcopy(data)
+    assert changed(data, other) == set()
+    other["groups"]["gpu"]["vars"]["nvidia_driver_version"] = "560"
+    assert changed(data, other) == {"pod-a-r1-u01", "pod-a-r1-u09"}
+    other = copy.deepcopy(data)
+    other["hosts"]["pod-a-r1-u38"]["hostKey"] = "SHA256:new"
+    assert changed(data, other) == {"pod-a-r1-u38"}
+    other = copy.deepcopy(data)
+    other["vars"]["base_timezone"] = "Etc/UTC"
+    assert changed(data, other) == set(NODES)
+    assert changed(data, data, secrets={"key": "new"}) == set(NODES)
+    assert changed(data, data, versions={"roles": "new"}) == set(NODES)
+
+
+def test_a_new_node_concerns_nobody_else(data: dict[str, Any]) -> None:
+    other = copy.deepcopy(data)
+    other["hosts"]["pod-a-r1-u17"] = {"address": "198.18.4.81"}
+    for group in ("gpu", "compute", "sku_sim_dgx_h100_compute"):
+        other["groups"][group]["hosts"].append("pod-a-r1-u17")
+    assert changed(data, other) == {"pod-a-r1-u17"}
+
+
+def test_a_subset_keeps_groups_and_variables(data: dict[str, Any]) -> None:
+    part = subset(data, {"pod-a-r1-u09"})
+    assert list(part["hosts"]) == ["pod-a-r1-u09"]
+    assert part["groups"]["gpu"]["hosts"] == ["pod-a-r1-u09"]
+    assert part["groups"]["storage"]["hosts"] == []
+    assert part["groups"]["gpu"]["vars"] == data["groups"]["gpu"]["vars"]
+    assert list(departure(data, {"x": Entry("10.0.0.1", "")})["hosts"]) == ["x"]
+
+
+class Runs:
+    """Stands for SSH and Ansible: keeps what was asked, and answers as told."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.played: list[tuple[str, list[str]]] = []
+        self.bad: set[str] = set()
+
+    def read(self) -> dict[str, Entry]:
+        return dict(self.entries)
+
+    def write(self, entries: dict[str, Entry]) -> None:
+        self.entries = dict(entries)
+
+    def play(self, playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
+        self.played.append((playbook, sorted(data["hosts"])))
+        for host in data["hosts"]:
+            if host in self.bad:
+                event: dict[str, Any] = {"event": "failed", "host": host, "task": "t", "message": "m"}
+            else:
+                check = {"check": "hostname", "ok": True, "expected": host, "found": host}
+                options["on_event"](json.dumps({"event": "checks", "host": host, "checks": [check]}))
+                event = {"event": "stats", "host": host, "changed": 1}
+            options["on_event"](json.dumps(event))
+        return 2 if self.bad & set(data["hosts"]) else 0
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
+    found = Runs()
+    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
+    monkeypatch.setattr(ledger.Ledger, "read", lambda _: found.read())
+    monkeypatch.setattr(ledger.Ledger, "write", lambda _, entries: found.write(entries))
+    monkeypatch.setattr(phase, "run_playbook", found.play)
+    monkeypatch.setattr(phase, "carried_secrets", lambda _: {"slurm_compute_auth_key": "a2V5"})
+    monkeypatch.setattr(converge, "die_with_parent", lambda: None)
+    return found
+
+
+def apply(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(data)))
+    return converge.main(["apply", *options])
+
+
+def test_the_first_run_has_all_the_second_none(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert apply(data, monkeypatch) == 0
+    assert runs.played == [("pod.yml", NODES)]
+    assert apply(data, monkeypatch) == 0
+    assert len(runs.played) == 1
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["unchanged"] == 3
+    assert apply(data, monkeypatch, "--all") == 0
+    assert runs.played[-1] == ("pod.yml", NODES)
+
+
+def test_a_host_that_failed_is_the_only_one_to_be_tried_again(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.bad = {"pod-a-r1-u09"}
+    assert apply(data, monkeypatch) == 1
+    runs.bad = set()
+    assert apply(data, monkeypatch) == 0
+    assert runs.played == [("pod.yml", NODES), ("pod.yml", ["pod-a-r1-u09"])]
+
+
+def test_a_host_that_left_is_decommissioned_once(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(data, monkeypatch)
+    smaller = subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"})
+    assert apply(smaller, monkeypatch) == 0
+    assert runs.played[1:] == [("decommission_pod.yml", ["pod-a-r1-u09"])]
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["departed"] == ["pod-a-r1-u09"]
+    assert sorted(runs.entries) == ["pod-a-r1-u01", "pod-a-r1-u38"]
+    assert apply(smaller, monkeypatch) == 0
+    assert len(runs.played) == 2
+
+
+def test_a_machine_that_is_gone_blocks_nobody_and_is_named(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    apply(data, monkeypatch)
+    runs.bad = {"pod-a-r1-u09"}
+    assert apply(subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"}), monkeypatch) == 0
+    assert "pod-a-r1-u09 could not be asked to stop" in capsys.readouterr().err
+
+
+def test_a_pod_without_machines_of_its_own_is_ok(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert apply(subset(data, set()), monkeypatch) == 0
+    assert runs.played == []
