@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gridmill.plan import SitePlan
+from gridmill.load import load_definition
+from gridmill.plan import SitePlan, plan_site
 from gridmill.render.documents import documents
 from tests.conftest import ROOT
 
@@ -29,17 +30,26 @@ def compare(name: str, text: str) -> None:
     assert path.read_text(encoding="utf-8") == text, f"{name} changed; look at it, then `make golden`"
 
 
+SITES = ["lab", "ems1"]
+
+
+def plan_of(site: str) -> SitePlan:
+    return plan_site(load_definition(ROOT / f"Pulumi.{site}.yaml"))
+
+
+@pytest.mark.parametrize("site", SITES)
 @pytest.mark.parametrize("scope", ["control", "pod-a", "acceptance"])
-def test_documents_of_the_lab(scope: str, lab_plan: SitePlan) -> None:
-    found = documents(lab_plan)
+def test_documents(site: str, scope: str) -> None:
+    found = documents(plan_of(site))
     assert list(found) == ["control", "pod-a", "acceptance"]
-    compare(f"lab/{scope}.json", json.dumps(found[scope], indent=2, ensure_ascii=False) + "\n")
+    compare(f"{site}/{scope}.json", json.dumps(found[scope], indent=2, ensure_ascii=False) + "\n")
 
 
+@pytest.mark.parametrize("site", SITES)
 @pytest.mark.parametrize("name", ["slurm.conf", "gres.conf", "cgroup.conf"])
-def test_slurm_of_the_lab(name: str, lab_plan: SitePlan) -> None:
+def test_slurm(site: str, name: str) -> None:
     """The role's own templates, rendered without Ansible."""
-    variables = documents(lab_plan)["control"]["groups"]["controllers"]["vars"]
+    variables = documents(plan_of(site))["control"]["groups"]["controllers"]["vars"]
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -47,7 +57,7 @@ def test_slurm_of_the_lab(name: str, lab_plan: SitePlan) -> None:
         autoescape=False,  # noqa: S701 - slurm.conf is no HTML
     )
     compare(
-        f"lab/{name}", environment.get_template(f"{name}.j2").render(ansible_managed="Ansible managed", **variables)
+        f"{site}/{name}", environment.get_template(f"{name}.j2").render(ansible_managed="Ansible managed", **variables)
     )
 
 
