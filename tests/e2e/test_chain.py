@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+from gridmill.plan.hostlist import fold
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import SiteCopy
 
@@ -110,6 +111,13 @@ def test_power_limits_hold_within_their_range(gpu1: Host) -> None:
 def test_slurm_has_typed_gpus_on_idle_nodes(controller: Host) -> None:
     rows = controller.check_output("sinfo --noheader --Node --format='%N|%t|%G'").splitlines()
     assert rows == [f"{GPU_1}|idle|gpu:h100:8(S:0)", f"{GPU_2}|idle|gpu:h100:8(S:0)"]
+
+
+def test_slurm_reads_our_ranges_as_we_mean_them(controller: Host) -> None:
+    names = [f"pod-a-r{rack}-u{unit:02d}" for rack in (8, 9, 10) for unit in (1, 9, 17)]
+    (expression,) = fold(names)
+    assert expression == "pod-a-r[8-10]-u[01,09,17]"
+    assert controller.check_output(f"scontrol show hostnames '{expression}'").split() == names
 
 
 def test_compute_nodes_fetch_their_configuration(gpu1: Host) -> None:
