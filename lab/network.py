@@ -78,7 +78,9 @@ def find_clash(
         network = IPv4Network(route["dst"], strict=False)
         if network.prefixlen <= _DEFAULT_ROUTE_BITS or not network.overlaps(ours):
             continue
-        own = route.get("dev") == bridge.name or (str(route.get("protocol")) == _ROUTE_PROTOCOL and network == ours)
+        # an unreachable route of a lab that is down holds nothing; one that is up shows by its bridge's address
+        idle = str(route.get("protocol")) == _ROUTE_PROTOCOL and route.get("type") == "unreachable"
+        own = route.get("dev") == bridge.name or idle
         if not own:
             way = f"via {route['dev']}" if "dev" in route else str(route.get("type", "unicast"))
             return f"route {network} {way}"
@@ -132,12 +134,14 @@ def bring_up(bridge: Bridge) -> bool:
 
 
 def take_down(bridge: Bridge) -> None:
-    """Remove our bridge, then our route; nothing happens to what another made."""
+    """Remove our bridge; nothing happens to what another made.
+
+    The unreachable route stays (until the host restarts): whoever runs something against a site that is down must not
+    reach a stranger's machine by the default route.
+    """
     for link in _ip_json("link"):
         if link["ifname"] == bridge.name and link.get("ifalias") == bridge.owner:
             run(["ip", "link", "delete", "dev", bridge.name, "type", "bridge"])
-    if _route_exists(bridge):
-        run(["ip", "route", "delete", *_unreachable(bridge)])
 
 
 def is_up(bridge: Bridge) -> bool:

@@ -1,4 +1,4 @@
-"""The `gridmill` command: look at a stack definition and its plan without Pulumi and without touching a host."""
+"""The `gridmill` command: look at a stack definition, its plan and its machines, without Pulumi, changing nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gridmill.render.documents import documents
 from gridmill.render.inventory import inventory_yaml
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
+from operations.preflight import preflight, preflight_data, preflight_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,6 +65,14 @@ def show_plan(options: argparse.Namespace) -> int:
     return 0
 
 
+def check_machines(options: argparse.Namespace) -> int:
+    """Reach every machine and check the entry contract; changes nothing."""
+    plan = _plan(options.stack)
+    findings = preflight(plan)
+    _print(preflight_data(plan, findings), options, preflight_table(plan, findings))
+    return 1 if findings else 0
+
+
 def document(options: argparse.Namespace) -> int:
     """Print the converge document of one phase, as `pulumi up` hands it to the runner."""
     phases = documents(_plan(options.stack))
@@ -108,6 +117,7 @@ def summary(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
+    "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
     "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),

@@ -58,6 +58,11 @@ def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
     assert site.on(CONTROLLER, "test -e /etc/slurm/slurm.conf && echo there || echo bare") == "bare"
 
 
+def test_bare_machines_fulfil_the_entry_contract(site: SiteCopy) -> None:
+    done = site.run(".venv/bin/python", "-m", "operations.cli", "preflight", "e2e", "--json")
+    assert json.loads(done.stdout) == {"ok": True, "machines": 4, "findings": []}
+
+
 def test_up(site: SiteCopy) -> None:
     with command_lines() as seen:
         done = site.pulumi("up", "--yes")

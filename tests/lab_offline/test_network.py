@@ -64,6 +64,11 @@ def test_any_overlapping_route_is_a_clash(destination: str) -> None:
     assert holder is not None and "tun0" in holder
 
 
+def test_the_route_that_a_lab_left_behind_is_none() -> None:
+    route = {"type": "unreachable", "dst": "198.18.0.0/19", "protocol": "198"}
+    assert find_clash(BRIDGE, [], [route]) is None
+
+
 def test_an_unreachable_route_of_somebody_else_is_a_clash() -> None:
     route = {"type": "unreachable", "dst": "198.18.0.0/15", "protocol": "static"}
     assert find_clash(BRIDGE, [], [route]) == "route 198.18.0.0/15 unreachable"

@@ -1,0 +1,169 @@
+"""Preflight: reaches every machine of a plan and checks the entry contract. It changes nothing.
+
+One SSH connection and one command per machine, in parallel; what is wrong is named for every machine at once.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gridmill.plan import HostPlan, SitePlan
+from gridmill.render.tables import columns
+from operations.document import Connection, expand_path
+from operations.ssh import CONNECT_TIMEOUT_S, ssh_command
+
+PARALLEL = 32
+"""Connections at once."""
+
+LARGEST_SKEW_S = 60
+"""Seconds between a machine's clock and ours; auth/slurm refuses credentials older than 5 minutes, and logs that
+disagree by a minute cannot be read together."""
+
+SMALLEST_DISK_MIB = 10 * 1024
+"""MiB free below /var; driver, CUDA libraries and Slurm take 2.5 GB (measured on Debian 13), logs the rest."""
+
+NVIDIA_PCI_VENDOR = "0x10de"
+
+PROBE = f"""
+. /etc/os-release; echo "os=$ID-$VERSION_ID"
+echo "python3=$(command -v python3 || :)"
+if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then echo sudo=yes; else echo sudo=no; fi
+echo "clock=$(date +%s)"
+echo "disk_mib=$(df -Pm /var | awk 'NR == 2 {{print $4}}')"
+pci=0
+for device in /sys/bus/pci/devices/*; do
+  [ -e "$device/vendor" ] || continue
+  case "$(cat "$device/vendor") $(cat "$device/class")" in "{NVIDIA_PCI_VENDOR} 0x03"*) pci=$((pci + 1));; esac
+done
+nodes=$(find /dev -maxdepth 1 -name 'nvidia[0-9]*' | wc -l)
+if [ "$pci" -gt "$nodes" ]; then echo "gpus=$pci"; else echo "gpus=$nodes"; fi
+"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a machine said; `complaint` when it could not be asked."""
+
+    facts: dict[str, str]
+    complaint: str = ""
+    skew_s: float = 0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a machine does not fulfil."""
+
+    host: str
+    what: str
+    expected: str
+    found: str
+    fix: str
+
+
+Ask = Callable[[HostPlan], Found]
+
+
+def preflight(plan: SitePlan, ask: Ask | None = None) -> list[Finding]:
+    """Every finding of every machine, in the plan's order. `ask` reaches one machine; by default over SSH."""
+    reach = ask or over_ssh(plan)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        answers = list(pool.map(reach, plan.hosts))
+    return [
+        finding
+        for host, found in zip(plan.hosts, answers, strict=True)
+        for finding in judge(host, found, plan.software["os"])
+    ]
+
+
+def judge(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
+    """What this machine does not fulfil."""
+    if found.complaint:
+        yield Finding(host.name, "connection", f"SSH to {host.address}", found.complaint, _way_out(found.complaint))
+        return
+    facts = found.facts
+    if facts.get("os") != system:
+        yield Finding(host.name, "operating system", system, facts.get("os", "unknown"), "install it")
+    if not facts.get("python3"):
+        yield Finding(host.name, "python3", "installed", "missing", "apt-get install python3")
+    if facts.get("sudo") != "yes":
+        yield Finding(host.name, "sudo", "without a password", "refused", "a NOPASSWD rule for the bootstrap user")
+    if abs(found.skew_s) > LARGEST_SKEW_S:
+        shown = f"{found.skew_s:+.0f} s"
+        yield Finding(host.name, "clock", f"within {LARGEST_SKEW_S} s of this machine's", shown, "set up time sync")
+    disk = facts.get("disk_mib", "")
+    if not disk.isdigit() or int(disk) < SMALLEST_DISK_MIB:
+        yield Finding(host.name, "free space below /var", f"{SMALLEST_DISK_MIB} MiB", f"{disk or '?'} MiB", "free some")
+    planned = host.gpu.count if host.gpu else 0
+    if host.gpu and facts.get("gpus") != str(planned):
+        hint = "reseat or replace, or plan what is there"
+        yield Finding(host.name, "GPUs", str(planned), facts.get("gpus", "unknown"), hint)
+
+
+def _way_out(complaint: str) -> str:
+    """What to do about a connection that failed, by what ssh says."""
+    text = complaint.lower()
+    if "host key verification failed" in text or "no matching host key" in text:
+        return "its key is not the one in known_hosts: find out why before you change that file"
+    if "permission denied" in text:
+        return "put the public key of identityFile into the bootstrap user's authorized_keys"
+    return "is it on, cabled, and at its planned address?"
+
+
+def over_ssh(plan: SitePlan) -> Ask:
+    """Asks a machine over SSH with the plan's bootstrap login; host keys are checked."""
+    access = plan.access
+    connection = Connection(
+        access.bootstrap_user,
+        expand_path(access.identity_file),
+        expand_path(access.known_hosts_file),
+        access.bootstrap_user != "root",
+    )
+
+    def ask(host: HostPlan) -> Found:
+        started = time.time()
+        try:
+            done = subprocess.run(
+                ssh_command(connection, host.address, ["sh", "-s"]),
+                input=PROBE,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=CONNECT_TIMEOUT_S * 3,
+            )
+        except subprocess.TimeoutExpired:
+            return Found({}, f"no answer within {CONNECT_TIMEOUT_S * 3} s")
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            return Found({}, lines[-1].strip() if lines else f"ssh ended with status {done.returncode}")
+        return answer(done.stdout, started, time.time())
+
+    return ask
+
+
+def answer(output: str, started: float, ended: float) -> Found:
+    """The facts that the probe printed; its clock against the middle of the connection."""
+    facts = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
+    clock = facts.get("clock", "")
+    skew = int(clock) - (started + ended) / 2 if clock.isdigit() else float("inf")
+    tolerance = (ended - started) / 2 + 1
+    return Found(facts, "", 0 if abs(skew) <= tolerance else skew)
+
+
+def preflight_table(plan: SitePlan, findings: list[Finding]) -> str:
+    """The findings for people."""
+    if not findings:
+        return f"{plan.name}: {len(plan.hosts)} machines fulfil the entry contract"
+    rows = [("MACHINE", "WHAT", "EXPECTED", "FOUND", "FIX")]
+    rows += [(item.host, item.what, item.expected, item.found, item.fix) for item in findings]
+    bad = len({item.host for item in findings})
+    return "\n".join([*columns(rows), f"{bad} of {len(plan.hosts)} machines do not fulfil the entry contract"])
+
+
+def preflight_data(plan: SitePlan, findings: list[Finding]) -> dict[str, Any]:
+    """The findings for machines."""
+    return {"ok": not findings, "machines": len(plan.hosts), "findings": [asdict(item) for item in findings]}

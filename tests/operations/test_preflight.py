@@ -1,0 +1,79 @@
+"""Preflight: what a machine says, and what of it is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from gridmill.plan import HostPlan, SitePlan
+from operations.preflight import PROBE, Found, answer, judge, preflight, preflight_data, preflight_table
+
+GOOD = {"os": "debian-13", "python3": "/usr/bin/python3", "sudo": "yes", "disk_mib": "50000", "gpus": "8"}
+
+
+def test_a_good_site_has_no_findings(lab_plan: SitePlan) -> None:
+    findings = preflight(lab_plan, lambda host: Found(GOOD))
+    assert findings == []
+    assert preflight_table(lab_plan, findings) == "lab: 4 machines fulfil the entry contract"
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "what", "found"),
+    [
+        ("os", "debian-12", "operating system", "debian-12"),
+        ("python3", "", "python3", "missing"),
+        ("sudo", "no", "sudo", "refused"),
+        ("disk_mib", "900", "free space below /var", "900 MiB"),
+        ("disk_mib", "", "free space below /var", "? MiB"),
+        ("gpus", "7", "GPUs", "7"),
+        ("gpus", "", "GPUs", ""),
+    ],
+)
+def test_each_fault_is_named(fact: str, value: str, what: str, found: str, lab_plan: SitePlan) -> None:
+    findings = list(judge(gpu_node(lab_plan), Found({**GOOD, fact: value}), "debian-13"))
+    assert [(item.host, item.what, item.found) for item in findings] == [("pod-a-r1-u01", what, found)]
+
+
+def test_silence_is_no_pass(lab_plan: SitePlan) -> None:
+    assert len(list(judge(gpu_node(lab_plan), Found({}), "debian-13"))) == 5
+
+
+def test_a_clock_that_is_off(lab_plan: SitePlan) -> None:
+    assert answer("clock=1000\n", 999.0, 1003.0).skew_s == 0
+    off = answer("clock=1400\n", 1000.0, 1001.0)
+    (finding,) = judge(gpu_node(lab_plan), Found(GOOD, "", off.skew_s), "debian-13")
+    assert (finding.what, finding.found) == ("clock", "+400 s")
+    assert answer("", 0.0, 1.0).skew_s == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("complaint", "fix"),
+    [
+        ("Host key verification failed.", "its key is not the one in known_hosts"),
+        ("gridmill@198.18.4.65: Permission denied (publickey).", "put the public key of identityFile"),
+        ("ssh: connect to host 198.18.4.65 port 22: No route to host", "is it on, cabled"),
+    ],
+)
+def test_a_machine_that_cannot_be_reached(complaint: str, fix: str, lab_plan: SitePlan) -> None:
+    (finding,) = judge(gpu_node(lab_plan), Found({}, complaint), "debian-13")
+    assert finding.found == complaint
+    assert finding.fix.startswith(fix)
+
+
+def test_all_machines_are_named_at_once(lab_plan: SitePlan) -> None:
+    findings = preflight(lab_plan, lambda host: Found({}, "No route to host"))
+    assert [item.host for item in findings] == [host.name for host in lab_plan.hosts]
+    assert "4 of 4 machines do not fulfil" in preflight_table(lab_plan, findings)
+    assert preflight_data(lab_plan, findings)["ok"] is False
+
+
+def test_the_probe_runs_in_a_plain_shell() -> None:
+    done = subprocess.run(["sh", "-s"], input=PROBE, capture_output=True, text=True, check=True)
+    facts = answer(done.stdout, 0, 0).facts
+    assert set(facts) == {"os", "python3", "sudo", "clock", "disk_mib", "gpus"}
+    assert done.stderr == ""
+
+
+def gpu_node(plan: SitePlan) -> HostPlan:
+    return plan.hosts[0]
