@@ -219,6 +219,8 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
             {"check": "gpu_power_range", "min_w": host.gpu.power_min_w, "max_w": host.gpu.power_max_w},
             {"check": "package", "name": "libnccl2", "version_prefix": plan.software["nccl"]},
         ]
+    if "login" in host.services and not {"controller", "compute"} & set(host.services):
+        checks.append({"check": "service", "name": "sackd"})
     if "compute" in host.services:
         gres = f"gpu:{host.gpu.gres_type}:{host.gpu.count}" if host.gpu else ""
         checks += [

@@ -75,6 +75,29 @@ def test_a_tool_without_an_answer_fails(
     assert not check["ok"]
 
 
+@pytest.mark.parametrize(
+    ("state", "ok"),
+    [
+        ("IDLE+PLANNED", True),
+        ("ALLOCATED+COMPLETING", True),
+        ("MIXED+COMPLETING", True),
+        ("IDLE+COMPLETING", True),
+        ("MIXED+PLANNED", True),
+        ("IDLE+DRAIN+COMPLETING", False),
+        ("MIXED+DRAIN", False),
+        ("IDLE+POWERED_DOWN", False),
+        ("IDLE*+COMPLETING", False),
+        ("DOWN+COMPLETING", False),
+        ("PLANNED", False),
+    ],
+)
+def test_a_node_at_work_is_well(state: str, ok: bool, recorded: dict[str, str]) -> None:
+    text = recorded["node.txt"].replace("State=IDLE", f"State={state}").rstrip("\n") + " Reason=broken fan\n"
+    (check,) = verify([{"check": "slurm_node", "name": "t-gpu"}], answering(text))
+    assert check["ok"] is ok
+    assert state in check["found"] and "broken fan" in check["found"]
+
+
 def test_a_failing_tool_with_good_looking_output_fails(recorded: dict[str, str]) -> None:
     for wanted, file in GOOD:
         (check,) = verify([wanted], answering(recorded[file], status=6, error="Unknown error"))

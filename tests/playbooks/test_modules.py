@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from ansible.module_utils.gridmill_node import acceptance, accounting, accounts, hostlist, packages, slurm_config
@@ -49,6 +51,13 @@ def test_only_installed_packages_count() -> None:
     assert packages.parse_installed(text) == {"sudo": "1.9"}
 
 
+def test_what_an_interrupted_installation_left_is_seen() -> None:
+    text = "sudo\tinstalled\t1.9\ngone\tconfig-files\t1.0\nhalf\thalf-configured\t1.0\nnew\tunpacked\t2\n"
+    assert packages.interrupted(text) == ["half", "new"]
+    said = "dpkg: error: dpkg frontend lock was locked by another process with pid 7"
+    assert packages.LOCKED.search(said) and not packages.LOCKED.search("dpkg: error processing package x (--configure)")
+
+
 def test_simulation_reads_as_a_difference(recorded: dict[str, str]) -> None:
     assert packages.simulated(recorded["simulate.txt"]) == "+slurmctld 24.11.5-4\n"
     text = "Inst a [1.0] (2.0 Debian:13 [amd64])\nRemv b [1.0]\nConf a (2.0 Debian:13 [amd64])\n"
@@ -78,6 +87,15 @@ def test_an_admin_who_leaves_is_shut_out_and_may_come_back() -> None:
         ["gpasswd", "--add", "anna", accounts.ADMIN_GROUP],
     ]
     assert back.write_keys
+
+
+def test_only_keys_of_those_who_are_shut_out_are_removed() -> None:
+    keys = {"gridmill": "ssh-ed25519 AAAA boot\n", "bob": "ssh-ed25519 AAAA bob\n", "gone": "x\n", "nobody": "y\n"}
+    uids = {"gridmill": 1000, "bob": 3002, "gone": 3003}
+    here = accounts.Machine(uids, frozenset({"gone"}), admin_members=frozenset({"bob"}), keys=keys)
+    work = accounts.plan([], [], here)
+    assert work.remove_keys == ["bob", "gone"], "gone was expired by a run that ended before it removed the keys"
+    assert not any("gridmill" in command for command in work.commands)
 
 
 def test_numbers_are_never_changed() -> None:
@@ -162,6 +180,19 @@ def test_accounting_adds_what_is_missing_and_removes_nothing() -> None:
     assert [arguments[:2] for arguments in accounting.plan("lab", renamed, books)] == [["modify", "account"]]
 
 
+def test_a_description_that_slurm_kept_is_never_written_again() -> None:
+    planned = [{"name": "Research", "description": "Größe ÄÖÜ|Team A", "users": ["Anna"]}]
+    books = accounting.parse("lab\n", "research|größe ÄÖÜ|team a\n", "research|\nresearch|anna\n")
+    assert accounting.plan("lab", planned, books) == []
+    assert accounting.problems(planned) == []
+
+
+@pytest.mark.parametrize("description", ["it's", 'say "hi"', "two\nlines", "tab\there"])
+def test_what_slurm_would_not_keep_is_refused(description: str) -> None:
+    (problem,) = accounting.problems([{"name": "research", "description": description}])
+    assert "research" in problem and "can't keep" in problem
+
+
 def test_nodes_are_taken_out_once() -> None:
     text = (
         f"NodeName=n1 State=IDLE Reason=a b\nNodeName=n2 State=IDLE+DRAIN Reason={OUT_REASON} [root@2026-11-22T00:50:57]\n"
@@ -188,41 +219,86 @@ def test_gpus_asked_for(gres: str, count: int) -> None:
 def test_a_job_is_submitted_as_its_user_without_a_shell() -> None:
     argv = acceptance.as_user(JOB.user, acceptance.submission(JOB, minutes=6))
     assert argv[:5] == ["runuser", "--user", "tests", "--", "sbatch"]
-    assert {"--gres=gpu:h100:2", "--account=tests", "--output=/var/tmp/gridmill-two_gpus-%j.out"} <= set(argv)
-    assert (
-        acceptance.collection(JOB, "7", "n1")[-1]
-        == "cat /var/tmp/gridmill-two_gpus-7.out; rm -f /var/tmp/gridmill-two_gpus-7.out"
-    )
+    assert {"--gres=gpu:h100:2", "--account=tests", "--output=/dev/null"} <= set(argv)
+
+
+def run_script(job: acceptance.Job, command: str) -> int:
+    script = acceptance.script(replace(job, command=command)).replace("sleep 2", "sleep 0")
+    return subprocess.run(["sh"], input=script, text=True, capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize(
+    ("file", "lines", "status"),
+    [
+        ("smi-list.txt", 2, 0),
+        ("smi-names.csv", 2, 0),
+        ("smi-list.txt", 1, 101),
+        ("smi-names.csv", 8, 108),
+        ("smi-nvlink.txt", 0, 100),
+    ],
+)
+def test_a_job_counts_its_gpus_itself(file: str, lines: int, status: int, tmp_path: Path) -> None:
+    listing = tmp_path / "listing"
+    text = (Path(__file__).parent / "fixtures" / file).read_text(encoding="utf-8")
+    listing.write_text("".join(text.splitlines(keepends=True)[:lines]), encoding="utf-8")
+    assert run_script(JOB, f"cat {listing}") == status
+
+
+def test_a_job_whose_command_fails_does_not_complete() -> None:
+    assert run_script(JOB, "no-such-program-anywhere") == 127
+    assert run_script(replace(JOB, gres="gpu:8"), "printf 'GPU %s: x\\n' 0 1 2 3 4 5 6 7; exit 9") == 9
 
 
 def test_a_good_job_passes(recorded: dict[str, str]) -> None:
     record = acceptance.parse_record(recorded["sacct.txt"])
-    job = replace(JOB, account="acceptance")
-    output = "".join(recorded["smi-list.txt"].splitlines(keepends=True)[:2])
     assert acceptance.over(record)
-    assert all(check["ok"] for check in acceptance.judge(job, "1", record, output))
-    rows = "".join(recorded["smi-names.csv"].splitlines(keepends=True)[:2])
-    assert all(check["ok"] for check in acceptance.judge(job, "1", record, rows))
+    assert all(check["ok"] for check in acceptance.judge(replace(JOB, account="acceptance"), "1", record))
 
 
 @pytest.mark.parametrize(
-    ("change", "output", "failing"),
+    ("changes", "failing", "found"),
     [
-        (("COMPLETED", "FAILED"), "GPU 0: H100\nGPU 1: H100\n", "state"),
-        (("", ""), "GPU 0: H100\n", "GPUs"),
-        (("", ""), "nvidia-smi: not found\n", "GPUs"),
-        (("gres/gpu=2", "gres/gpu=1"), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
-        (("gres/gpu=2,", ""), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
-        (("|3|", "|0|"), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
-        (("|acceptance|acceptance|", "|other|acceptance|"), "GPU 0: H100\nGPU 1: H100\n", "accounting"),
+        ([("COMPLETED", "FAILED"), ("0:0", "101:0")], ["state", "GPUs"], "1"),
+        ([("COMPLETED", "FAILED"), ("0:0", "127:0")], ["state", "GPUs"], "none counted"),
+        ([("COMPLETED", "TIMEOUT")], ["state", "GPUs"], "none counted"),
+        ([("gres/gpu=2", "gres/gpu=1")], ["accounting"], "gres/gpu=1"),
+        ([("gres/gpu=2,", "")], ["accounting"], "gres/gpu=none"),
+        ([("|3|", "|0|")], ["accounting"], "0 s"),
+        ([("|acceptance|acceptance|", "|other|acceptance|")], ["accounting"], "account other"),
     ],
 )
 def test_a_job_that_is_not_right_fails(
-    change: tuple[str, str], output: str, failing: str, recorded: dict[str, str]
+    changes: list[tuple[str, str]], failing: list[str], found: str, recorded: dict[str, str]
 ) -> None:
-    text = recorded["sacct.txt"].replace(*change) if change[0] else recorded["sacct.txt"]
-    checks = acceptance.judge(replace(JOB, account="acceptance"), "1", acceptance.parse_record(text), output)
-    assert [check["check"].split()[-1] for check in checks if not check["ok"]] == [failing]
+    text = recorded["sacct.txt"]
+    for change in changes:
+        assert change[0] in text
+        text = text.replace(*change, 1)
+    checks = acceptance.judge(replace(JOB, account="acceptance"), "1", acceptance.parse_record(text))
+    bad = [check for check in checks if not check["ok"]]
+    assert [check["check"].split()[-1] for check in bad] == failing
+    assert found in bad[-1]["found"]
+
+
+@pytest.mark.parametrize(
+    ("queue", "running", "full"),
+    [
+        ("PENDING|Resources\n", 3, True),
+        ("PENDING|Priority", 1, True),
+        ("PENDING|QOSMaxGRESPerUser", 1, True),
+        ("PENDING|AssocGrpGRES", 1, True),
+        ("PENDING|Resources", 0, False),
+        ("PENDING|ReqNodeNotAvail, UnavailableNodes:n1", 3, False),
+        ("PENDING|Nodes required for job are DOWN, DRAINED or reserved", 3, False),
+        ("PENDING|PartitionDown", 3, False),
+        ("RUNNING|None", 3, False),
+        ("", 3, False),
+    ],
+)
+def test_a_full_cluster_is_told_from_a_broken_one(queue: str, running: int, full: bool) -> None:
+    check = acceptance.unfinished(JOB, "7", queue, running)
+    assert not check["ok"] and "cancelled" in check["found"]
+    assert ("the cluster is full" in check["hint"]) is full
 
 
 @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "COMPLETING", ""])

@@ -38,6 +38,7 @@ VARIABLES: dict[str, Any] = {
     "slurm_controller_database": {"PurgeEventAfter": "12months"},
     "slurm_controller_database_buffer_pool": "128M",
     "slurm_compute_controllers": ["a:6817", "b:6817"],
+    "slurm_login_controllers": ["a:6817", "b:6817"],
 }
 
 
@@ -79,6 +80,17 @@ def test_names() -> None:
     assert {"local=/lab.gridmill.test/", "rev-server=198.18.0.0/20", "no-resolv", "server=192.0.2.53"} <= set(server)
     client = render(ROLES / "names_client/templates/resolv.conf.j2", VARIABLES).splitlines()
     assert client[1:4] == ["search lab.gridmill.test", "nameserver 198.18.4.104", "nameserver 198.18.4.103"]
+
+
+def test_administrators_have_no_keys_but_the_plans() -> None:
+    general, _, admins = render(ROLES / "base/templates/sshd.conf.j2", VARIABLES).partition("\nMatch ")
+    assert "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u .ssh/authorized_keys\n" in general
+    assert admins == "Group gridmill-admins\n    AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n"
+
+
+def test_login_machines_fetch_their_configuration() -> None:
+    text = render(ROLES / "slurm_login/templates/sackd.conf.j2", VARIABLES)
+    assert 'Environment="SACKD_OPTIONS=--conf-server a:6817,b:6817"\n' in text
 
 
 def test_slurmdbd_has_no_password_anywhere() -> None:

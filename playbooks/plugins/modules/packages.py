@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.commands import Result, run
-from ansible.module_utils.gridmill_node.packages import choose, installed, offered, simulated
+from ansible.module_utils.gridmill_node.locks import RUNTIME, alone
+from ansible.module_utils.gridmill_node.packages import LOCKED, SHOW, choose, installed, interrupted, offered, simulated
 
 DOCUMENTATION = r"""
 module: packages
@@ -23,7 +25,7 @@ description:
   - Package lists are refreshed only when a wanted version isn't in them or can't be fetched. The former happens in
     check mode too, since a preview on a new machine could say nothing otherwise.
   - Recommended packages are not installed. Configuration files that someone changed are kept. An installation that
-    was interrupted is finished first.
+    was interrupted is finished first, even when nothing else is left to install.
 options:
   wanted:
     description: A version pattern such as C(24.11*) for each package name; an empty pattern takes any version.
@@ -52,6 +54,10 @@ installed:
 
 
 TIMEOUT = 1800.0
+LOCK_WAIT = 300.0
+LOCK = RUNTIME / "packages.lock"
+JOURNAL = Path("/var/lib/dpkg/updates")
+FINISH = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\n# Written by Gridmill for the time of an installation.\nexit 101\n"
 OPTIONS = [
@@ -66,11 +72,14 @@ OPTIONS = [
 ]
 
 
+def policy_left() -> bool:
+    """Whether a killed run left our policy, under which no package may start its service."""
+    return POLICY.exists() and POLICY.read_text(encoding="utf-8", errors="replace") == POLICY_TEXT
+
+
 @contextmanager
 def services_stay_down(wanted: bool) -> Iterator[None]:
-    """Packages start no service meanwhile. A foreign policy is respected; one that a killed run left is removed."""
-    if POLICY.exists() and POLICY.read_text(encoding="utf-8", errors="replace") == POLICY_TEXT:
-        POLICY.unlink()
+    """Packages start no service meanwhile. A foreign policy is respected."""
     if not wanted or POLICY.exists():
         yield
         return
@@ -80,6 +89,23 @@ def services_stay_down(wanted: bool) -> Iterator[None]:
         yield
     finally:
         POLICY.unlink(missing_ok=True)
+
+
+def halfway() -> bool:
+    """Whether dpkg was interrupted, in the middle of a package or of writing its own records."""
+    if any(name.name.isdigit() for name in JOURNAL.glob("*")):
+        return True
+    return bool(interrupted(run(["dpkg-query", "--show", f"--showformat={SHOW}"]).output))
+
+
+def finish(wait: float = LOCK_WAIT, sleep: Callable[[float], None] = time.sleep) -> Result:
+    """Finish what was interrupted; whoever works with dpkg just now is waited for at most `wait` seconds."""
+    until = time.monotonic() + wait
+    answer = run(FINISH, timeout=TIMEOUT)
+    while not answer.ok and LOCKED.search(answer.error) and time.monotonic() < until:
+        sleep(2.0)
+        answer = run(FINISH, timeout=TIMEOUT)
+    return answer
 
 
 def refresh() -> Result:
@@ -112,29 +138,36 @@ def install(specifications: list[str], keep_down: bool) -> Result:
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     argv = ["apt-get", *OPTIONS, "install", *specifications]
     with services_stay_down(keep_down):
-        interrupted = run(["dpkg", "--configure", "--pending"], timeout=TIMEOUT)
-        if not interrupted.ok:
-            return interrupted
         answer = run(argv, timeout=TIMEOUT)
         if not answer.ok and refresh().ok:
             answer = run(argv, timeout=TIMEOUT)
     return answer
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "wanted": {"type": "dict", "required": True},
-            "start_services": {"type": "bool", "default": False},
-        },
-        supports_check_mode=True,
-    )
+def repair(module: AnsibleModule) -> bool:
+    """Clear away what a killed run left; whether there was anything, which in check mode stays."""
+    left, open_ = policy_left(), halfway()
+    if module.check_mode:
+        return left or open_
+    if left:
+        POLICY.unlink()
+    if open_:
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        with services_stay_down(not module.params["start_services"]):
+            answer = finish()
+        if not answer.ok:
+            module.fail_json(msg=f"an interrupted installation can't be finished: {said(answer)}")
+    return left or open_
+
+
+def work(module: AnsibleModule) -> None:
     wanted = {str(name): str(pattern or "") for name, pattern in module.params["wanted"].items()}
+    repaired = repair(module)
     specifications, problems = select(wanted)
     if problems:
         module.fail_json(msg=f"nothing was changed; {'; '.join(problems)}")
     if not specifications:
-        module.exit_json(changed=False, installed=[])
+        module.exit_json(changed=repaired, installed=[])
     simulate = ["apt-get", *OPTIONS, "--simulate", "install", *specifications]
     simulation = run(simulate, timeout=TIMEOUT)
     if not simulation.ok and refresh().ok:  # a package source may have been added since the lists were fetched
@@ -146,6 +179,21 @@ def main() -> None:
         if not answer.ok:
             module.fail_json(msg=f"apt-get install {' '.join(specifications)}: {said(answer)}")
     module.exit_json(changed=True, installed=specifications, diff={"prepared": simulated(simulation.output)})
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "wanted": {"type": "dict", "required": True},
+            "start_services": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        with alone(LOCK, LOCK_WAIT):  # the module of a run that was killed may still be installing
+            work(module)
+    except TimeoutError as error:
+        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

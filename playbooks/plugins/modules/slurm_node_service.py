@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.commands import run
+from ansible.module_utils.gridmill_node.commands import MISSING, run
 from ansible.module_utils.gridmill_node.slurm_checks import OUT_REASON, nodes_to_leave_down, nodes_to_take_out
 
 DOCUMENTATION = r"""
@@ -18,7 +18,7 @@ description:
     ReturnToService=2 lets any answer end it.
   - C(down), for when slurmd has stopped, leaves those nodes DOWN without a drain, so that they return by themselves
     when slurmd starts again.
-  - A node that Slurm does not know is fine as it is.
+  - A node that Slurm does not know is fine as it is, and so is a machine that has no slurmctld or scontrol (any more).
 options:
   names:
     description: Names of the nodes.
@@ -48,7 +48,7 @@ nodes:
   elements: str
 """
 
-CONFIGURATION = Path("/etc/slurm/slurm.conf")
+NEEDED = (Path("/etc/slurm/slurm.conf"), Path("/usr/sbin/slurmctld"))
 
 
 def main() -> None:
@@ -59,9 +59,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if not CONFIGURATION.exists():  # Slurm was never set up here, so that it can't hold a node
-        module.exit_json(changed=False, nodes=[])
     answer = run(["scontrol", "--oneliner", "show", "nodes"])
+    if answer.status == MISSING or not all(path.exists() for path in NEEDED):  # no Slurm here that could hold a node
+        module.exit_json(changed=False, nodes=[])
     if not answer.ok:
         module.fail_json(msg=f"scontrol show nodes: {answer.complaint()}; is slurmctld running here?")
     draining = module.params["state"] == "draining"

@@ -8,14 +8,17 @@ from typing import Any
 
 from ansible.module_utils.gridmill_node.checks import Check, result
 
-# On the node itself. A private /tmp of the job would hide the file from the job that reads it.
-OUTPUT_DIRECTORY = "/var/tmp"  # noqa: S108
 RUNNING = frozenset(
     {"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "REQUEUED", "RESIZING", "SUSPENDED", "STAGE_OUT"}
 )
 RECORD_FIELDS = ("JobIDRaw", "State", "ExitCode", "AllocTRES", "ElapsedRaw", "NodeList", "Account", "User", "Partition")
 # As `nvidia-smi --list-gpus` prints a GPU, and as `nvidia-smi --query-gpu=index,name --format=csv,noheader` does.
-_GPU_LINE = re.compile(r"^(?:GPU \d+: |\d+, )(?P<name>.+?)(?: \(UUID: .*\))?$", re.MULTILINE)
+_GPU_LINE = "^(GPU [0-9]+: |[0-9]+, )."
+WRONG_COUNT = 100
+"""The job itself counts: with another number of GPUs than it asked for it exits with this plus what it counted."""
+_MOST_COUNTED = 25  # 126 and more are the shell's own
+# Reasons for which a job waits on a cluster that works: for what others use, or for a limit on what is used at once.
+_FULL = re.compile(r"^(Resources|Priority|QOS\w*|Assoc\w*|Grp\w*|\w*Limit)$")
 _SECONDS = 2
 
 
@@ -61,43 +64,43 @@ def submission(one: Job, minutes: int) -> list[str]:
         "nodes": "1",
         "time": str(minutes),
         "chdir": "/",
-        "output": output_file(one, "%j"),
+        "output": "/dev/null",
     }
     return ["sbatch", "--parsable", "--no-requeue", *(f"--{key}={value}" for key, value in options.items())]
 
 
 def script(one: Job) -> str:
-    """The batch script. Accounting counts whole seconds, so that it must take some to be seen there."""
-    return f"#!/bin/sh\nset -eu\n{one.command}\nsleep {_SECONDS}\n"
+    """The batch script, which COMPLETES only when the command listed as many GPUs as the job asked for.
+
+    So nothing has to be fetched from the node, and no second job has to find a place. Accounting counts whole seconds,
+    so that it must take some to be seen there.
+    """
+    return f"""#!/bin/sh
+set -eu
+listing=$({one.command})
+counted=$(printf '%s\\n' "$listing" | grep -cE '{_GPU_LINE}' || :)
+sleep {_SECONDS}
+[ "$counted" -ne {one.gpus} ] || exit 0
+[ "$counted" -le {_MOST_COUNTED} ] || counted={_MOST_COUNTED}
+exit $(({WRONG_COUNT} + counted))
+"""
 
 
-def output_file(one: Job, identifier: str) -> str:
-    """Where the job's output is written, on the node that runs it."""
-    return f"{OUTPUT_DIRECTORY}/gridmill-{re.sub(r'[^A-Za-z0-9_.-]', '_', one.name)}-{identifier}.out"
+def unfinished(one: Job, identifier: str, queue: str, running: int) -> Check:
+    """A job that is not over in time: on a cluster that is merely full, or for another reason.
 
-
-def collection(one: Job, identifier: str, node: str) -> list[str]:
-    """Arguments of a small job on the same node that prints the output and removes it, without a shared file system."""
-    file = output_file(one, identifier)
-    options = {"job-name": f"{one.name}-output", "partition": one.partition, "account": one.account, "nodelist": node}
-    limits = [
-        "--nodes=1",
-        "--ntasks=1",
-        "--cpus-per-task=1",
-        "--mem=64",
-        "--overcommit",
-        "--time=2",
-        "--chdir=/",
-        "--quiet",
-    ]
-    return [
-        "srun",
-        *(f"--{key}={value}" for key, value in options.items()),
-        *limits,
-        "sh",
-        "-c",
-        f"cat {file}; rm -f {file}",
-    ]
+    `queue` is `state|reason` from squeue; `running` counts the other jobs that run.
+    """
+    state, _, reason = queue.strip().partition("|")
+    full = state == "PENDING" and running > 0 and bool(_FULL.match(reason))
+    hint = f"scontrol show job {identifier} and sinfo --list-reasons on the controller"
+    if full:
+        hint = (
+            f"the cluster is full: other jobs run ({running}), and this one waited for what they use ({reason});"
+            " nothing was found broken, and nothing was proven; run again when GPUs are free"
+        )
+    found = f"{state or 'unknown'}{f' ({reason})' if reason else ''}; cancelled"
+    return result(f"job {one.name} ({identifier}) in time", ok=False, expected="over", found=found, hint=hint)
 
 
 def parse_record(output: str) -> dict[str, str]:
@@ -131,13 +134,21 @@ def tres(text: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in text.split(",") if "=" in part)
 
 
-def judge(one: Job, identifier: str, record: dict[str, str], output: str) -> list[Check]:
+def counted(record: dict[str, str], asked: int) -> str:
+    """GPUs that the job listed, from its exit code; `none counted` when its command failed or it never got there."""
+    if record.get("State") == "COMPLETED":
+        return str(asked)
+    code = record.get("ExitCode", "").split(":")[0]
+    found = int(code) - WRONG_COUNT if code.isdigit() else -1
+    return str(found) if 0 <= found <= _MOST_COUNTED and found != asked else "none counted"
+
+
+def judge(one: Job, identifier: str, record: dict[str, str]) -> list[Check]:
     """Every check of a job that has ended."""
     prefix = f"job {one.name} ({identifier})"
-    names = _GPU_LINE.findall(output)
     state, gpus = record.get("State", "unknown"), tres(record.get("AllocTRES", "")).get("gres/gpu", "none")
     elapsed = record.get("ElapsedRaw", "")
-    seen = f"{len(names)} ({', '.join(sorted(set(names)))})" if names else f"none in {output.strip()[-200:]!r}"
+    seen = counted(record, one.gpus)
     booked = f"gres/gpu={gpus}, {elapsed or 'no'} s, account {record.get('Account', 'none')}"
     right = gpus == str(one.gpus) and elapsed.isdigit() and int(elapsed) > 0 and record.get("Account") == one.account
     log = (
@@ -151,7 +162,7 @@ def judge(one: Job, identifier: str, record: dict[str, str], output: str) -> lis
             found=f"{state}, exit code {record.get('ExitCode', 'unknown')}",
             hint=log,
         ),
-        result(f"{prefix} GPUs", ok=len(names) == one.gpus, expected=one.gpus, found=seen, hint=log),
+        result(f"{prefix} GPUs", ok=seen == str(one.gpus), expected=one.gpus, found=seen, hint=log),
         result(
             f"{prefix} accounting",
             ok=right,

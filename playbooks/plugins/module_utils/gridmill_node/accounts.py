@@ -47,16 +47,17 @@ def plan(admins: list[dict[str, Any]], users: list[dict[str, Any]], machine: Mac
     for name, admin in names.items():
         commands += _admin_commands(name, admin, machine)
     members = machine.admin_members or frozenset()
-    gone = sorted((members | set(machine.keys)) - set(names))
+    gone = sorted(members - set(names))
     for name in gone:
-        if name in machine.uids and name in members:
+        if name in machine.uids:
             commands.append(["usermod", "--lock", "--expiredate", "1", name])
             commands.append(["gpasswd", "--delete", name, ADMIN_GROUP])
     wanted_keys = {name: key_file(admin) for name, admin in names.items()}
     return Work(
         commands=commands,
         write_keys={name: text for name, text in wanted_keys.items() if machine.keys.get(name) != text},
-        remove_keys=[name for name in gone if name in machine.keys],
+        # of those who are shut out, now or by a run that was cut short; others' files are none of ours
+        remove_keys=[name for name in sorted((members | machine.expired) - set(names)) if name in machine.keys],
         problems=_problems([*users, *admins], machine),
     )
 

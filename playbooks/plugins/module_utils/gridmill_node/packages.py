@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 
 from ansible.module_utils.gridmill_node.commands import Run
 
 SHOW = "${Package}\t${db:Status-Status}\t${Version}\n"
+LOCKED = re.compile(r"lock was locked by another process|unable to lock|status database area is locked", re.IGNORECASE)
+_HALFWAY = frozenset({"unpacked", "half-configured", "triggers-awaited", "triggers-pending"})
 
 
 def parse_installed(output: str) -> dict[str, str]:
@@ -17,6 +20,12 @@ def parse_installed(output: str) -> dict[str, str]:
             case [name, "installed", version]:
                 found[name] = version
     return found
+
+
+def interrupted(output: str) -> list[str]:
+    """Packages that are unpacked and not configured, from dpkg-query with the format SHOW over all packages."""
+    rows = [line.split("\t") for line in output.splitlines()]
+    return [row[0] for row in rows if len(row) > 1 and row[1] in _HALFWAY]
 
 
 def parse_offered(output: str) -> dict[str, list[str]]:

@@ -9,6 +9,8 @@ from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
 
 OUT_REASON = "out of service, by Gridmill"
+# What a node that works is also in at times: kept free for a planned job or a reservation, or cleaning up after a job.
+PASSING = frozenset({"PLANNED", "COMPLETING", "RESERVED"})
 
 
 def parse_fields(line: str) -> dict[str, str]:
@@ -24,7 +26,7 @@ def split_gres(text: str) -> list[str]:
 
 
 def node(wanted: dict[str, Any], run: Run) -> Check:
-    """Node `name` is in one of `states` (every flag counts: IDLE+DRAIN is not IDLE) and offers `gres`."""
+    """Node `name` is in one of `states` and offers `gres`. Flags count (IDLE+DRAIN is not IDLE), passing ones don't."""
     name, gres = str(wanted["name"]), str(wanted.get("gres", ""))
     states = [str(state).upper() for state in wanted.get("states", ["IDLE", "MIXED", "ALLOCATED"])]
     check, expected = f"slurm_node {name}", " or ".join(states) + (f" with {gres}" if gres else "")
@@ -34,11 +36,12 @@ def node(wanted: dict[str, Any], run: Run) -> Check:
         return result(check, ok=False, expected=expected, found=answer.complaint(), hint=hint)
     fields = parse_fields(answer.output)
     state = fields.get("State", "unknown")
+    lasting = "+".join(part for part in state.upper().split("+") if part not in PASSING)
     offered = split_gres(fields.get("Gres", ""))
     reason = fields.get("Reason", "")
     return result(
         check,
-        ok=state.upper() in states and (not gres or gres in offered),
+        ok=lasting in states and (not gres or gres in offered),
         expected=expected,
         found=f"{state} with {', '.join(offered) or 'no gres'}" + (f", reason: {reason}" if reason else ""),
         hint="journalctl --unit slurmd on the node, --unit slurmctld on the controller",

@@ -18,6 +18,7 @@ short_description: Makes administrators and fixed-number system users as planned
 description:
   - Administrators get an account, membership of the group gridmill-admins, and a file of keys owned by root.
   - An administrator who is no longer planned is locked, expired, and loses group and keys. Account and files stay.
+  - A file of keys whose user is or was no administrator is left alone.
   - An account whose number differs from the plan is a failure, never renumbered.
 options:
   admins:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.accounting import Books, parse, plan
+from ansible.module_utils.gridmill_node.accounting import Books, parse, plan, problems
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
 
 DOCUMENTATION = r"""
@@ -14,6 +14,7 @@ module: slurm_accounting
 short_description: Adds cluster, accounts and users to Slurm's accounting
 description:
   - Adds what is planned and missing. Never removes an account or a user, since jobs were booked on them.
+  - Refuses descriptions that Slurm would keep in another form, which every run would want to change again.
 options:
   cluster:
     description: Name of the cluster.
@@ -73,6 +74,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if refused := problems(module.params["accounts"]):
+        module.fail_json(msg="; ".join(refused))
     cluster = module.params["cluster"]
     books, answer = look(cluster, 0 if module.check_mode else module.params["wait"])
     if not answer.ok and not module.check_mode:

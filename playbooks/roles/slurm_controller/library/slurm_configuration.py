@@ -3,26 +3,21 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
-import threading
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.commands import run
-from ansible.module_utils.gridmill_node.slurm_config import (
-    TRIAL_ADDRESS,
-    TRIED,
-    complaints,
-    settings,
-    stop_needed,
-    trial,
-    trial_hosts,
+from ansible.module_utils.gridmill_node.slurm_config import stop_needed
+from ansible.module_utils.gridmill_node.slurm_leaving import (
+    JOB_FORMAT,
+    LEAVING_REASON,
+    Changes,
+    changes,
+    holders,
+    planned_nodes,
+    refusal,
 )
+from ansible.module_utils.gridmill_node.slurm_trial import SLURMCTLD, try_out
 
 DOCUMENTATION = r"""
 module: slurm_configuration
@@ -31,6 +26,8 @@ description:
   - A changed configuration is first tried by a real slurmctld in namespaces of its own (no network, no /run, its own
     state), in check mode too. What it refuses is never written.
   - A running slurmctld then takes it over by C(scontrol reconfigure); if it does not, the old files are put back.
+  - Nodes that the running slurmctld has and the configuration no longer has are drained first. While jobs run on them
+    nothing is written; the failure names the jobs and their users. A later run goes on when they have ended.
   - Never restarts slurmctld. A change that would need a restart fails and says so.
   - An interrupted run leaves a mark, so that the next one reconfigures although the files are already right.
 options:
@@ -53,6 +50,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+drained:
+  description: Nodes that were drained because the configuration no longer has them, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
 reconfigured:
   description: Whether a running slurmctld took the configuration over.
   returned: always
@@ -60,70 +62,37 @@ reconfigured:
 """
 
 
-SLURMCTLD = "/usr/sbin/slurmctld"
-# --kill-child of unshare is lost when the user changes, so setpriv asks for it again: no trial outlives its run
-TRIAL_TIMEOUT = 60.0
 RECONFIGURE_TIMEOUT = 120.0
 PENDING = ".reconfigure-pending"
-ENTER = (
-    "mount -t tmpfs tmpfs /run && mount --bind {hosts} /etc/hosts"
-    " && ip link set lo up && ip address add {address}/32 dev lo"
-    " && exec setpriv --reuid={user} --regid={user} --init-groups --pdeathsig KILL {slurmctld} -D -c -f {configuration}"
-)
 
 
-def try_out(files: dict[str, str], directory: Path) -> list[str]:
-    """Start a slurmctld on the configuration, apart from everything real; why it refused, or nothing."""
-    text = files["slurm.conf"]
-    user = settings(text).get("slurmuser", ["root"])[0]
-    owner = pwd.getpwnam(user)
-    with tempfile.TemporaryDirectory(prefix="slurm-trial-") as name:
-        place = Path(name)
-        place.chmod(0o755)
-        for file, content in {**files, "hosts": trial_hosts(text, socket.gethostname())}.items():
-            (place / file).write_text(content, encoding="utf-8")
-        (place / "slurm.conf").write_text(trial(text, f"{name}/state"), encoding="utf-8")
-        (place / "state").mkdir()
-        key = place / "slurm.key"
-        if (directory / "slurm.key").exists():
-            shutil.copyfile(directory / "slurm.key", key)
-        else:
-            key.write_bytes(os.urandom(1024))
-        key.chmod(0o600)
-        for path in (place / "state", key):
-            os.chown(path, owner.pw_uid, owner.pw_gid)
-        return _watch(
-            ENTER.format(
-                hosts=place / "hosts",
-                address=TRIAL_ADDRESS,
-                user=user,
-                slurmctld=SLURMCTLD,
-                configuration=place / "slurm.conf",
-            )
-        )
+def told(argv: list[str]) -> str:
+    """What Slurm answers. Raises OSError when it does not."""
+    answer = run(argv)
+    if not answer.ok:
+        raise OSError(f"{' '.join(argv[:2])}: {answer.complaint()}")
+    output: str = answer.output
+    return output
 
 
-def _watch(script: str) -> list[str]:
-    namespaces = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    lines: list[str] = []
-    with subprocess.Popen(
-        [*namespaces, "sh", "-c", script],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        timer = threading.Timer(TRIAL_TIMEOUT, process.kill)
-        timer.start()
-        try:
-            for line in process.stderr or []:
-                lines.append(line)
-                if TRIED in line:
-                    return []
-        finally:
-            timer.cancel()
-            process.kill()
-    return complaints(lines) or [f"slurmctld said nothing within {TRIAL_TIMEOUT:g} s"]
+def nodes_change(text: str) -> Changes:
+    """What the configuration means for the nodes that the running slurmctld has."""
+    return changes(planned_nodes(text), told(["scontrol", "--oneliner", "show", "nodes"]))
+
+
+def objection(leaving: list[str]) -> str:
+    """Jobs that still run on nodes that leave, told to a person; empty when there is none."""
+    if not leaving:
+        return ""
+    nodes = f"--nodelist={','.join(leaving)}"
+    queue = told(["squeue", nodes, "--noheader", "--states=all", f"--format={JOB_FORMAT}"])
+    complaint: str = refusal(holders(leaving, queue))
+    return complaint
+
+
+def set_state(names: list[str], *state: str) -> None:
+    if names:
+        told(["scontrol", "update", f"NodeName={','.join(names)}", *state])
 
 
 def write(files: dict[str, str | None], directory: Path) -> None:
@@ -135,6 +104,24 @@ def write(files: dict[str, str | None], directory: Path) -> None:
         new.write_text(text, encoding="utf-8")
         new.chmod(0o644)
         new.replace(directory / name)
+
+
+def take_over(
+    module: AnsibleModule, changed: dict[str, str], former: dict[str, str | None], *, reconfigure: bool
+) -> None:
+    """Write what changed and have a running slurmctld read it; put the former files back when it won't."""
+    directory = Path(module.params["directory"])
+    pending = directory / PENDING
+    if changed:
+        directory.mkdir(exist_ok=True)
+        pending.touch()
+        write(dict(changed), directory)
+    if reconfigure:
+        answer = run(["scontrol", "reconfigure"], timeout=RECONFIGURE_TIMEOUT)
+        if not answer.ok:
+            write(former, directory)
+            module.fail_json(msg=f"scontrol reconfigure: {answer.complaint()}; the former configuration was put back")
+    pending.unlink(missing_ok=True)
 
 
 def main() -> None:
@@ -159,24 +146,26 @@ def main() -> None:
             msg=f"{', '.join(stopping)} can't change under a running slurmctld, and a restart could requeue jobs. "
             "Nothing was changed. In a maintenance window: systemctl stop slurmctld on the controllers, then run again"
         )
-    if changed and Path(SLURMCTLD).exists() and (problems := try_out(files, directory)):
+    if changed and Path(SLURMCTLD).exists() and (problems := try_out(files, directory / "slurm.key")):
         module.fail_json(msg=f"slurmctld refuses this configuration, nothing was changed: {'; '.join(problems)}")
     reconfigure = running and (bool(changed) or pending.exists())
+    try:
+        nodes = nodes_change(files["slurm.conf"]) if running else Changes([], [], [])
+        if not module.check_mode:
+            set_state(nodes.undrain, "State=UNDRAIN")
+            set_state(nodes.drain, "State=DRAIN", f"Reason={LEAVING_REASON}")
+        objects = objection(nodes.leaving)
+    except OSError as error:
+        module.fail_json(msg=str(error))
+    if objects and not module.check_mode:
+        module.fail_json(msg=objects)
+    if objects:
+        module.warn(f"applied now, this would fail: {objects}")
     if not module.check_mode:
-        if changed:
-            directory.mkdir(exist_ok=True)
-            pending.touch()
-            write(dict(changed), directory)
-        if reconfigure:
-            answer = run(["scontrol", "reconfigure"], timeout=RECONFIGURE_TIMEOUT)
-            if not answer.ok:
-                write({name: present[name] for name in changed}, directory)
-                module.fail_json(
-                    msg=f"scontrol reconfigure: {answer.complaint()}; the former configuration was put back"
-                )
-        pending.unlink(missing_ok=True)
+        take_over(module, changed, {name: present[name] for name in changed}, reconfigure=reconfigure)
     module.exit_json(
-        changed=bool(changed) or reconfigure,
+        changed=bool(changed or nodes.drain or nodes.undrain) or reconfigure,
+        drained=nodes.drain,
         reconfigured=reconfigure,
         diff=[
             {
@@ -186,6 +175,11 @@ def main() -> None:
                 "after": text,
             }
             for name, text in changed.items()
+        ]
+        + [
+            {"prepared": f"+{what} {name}\n"}
+            for what, names in (("drain", nodes.drain), ("undrain", nodes.undrain))
+            for name in names
         ],
     )
 

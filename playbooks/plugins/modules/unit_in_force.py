@@ -1,0 +1,119 @@
+#!/usr/bin/python
+"""Ansible module: a running unit works with its files as they are now, whatever became of the run that wrote them."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.gridmill_node.commands import run
+from ansible.module_utils.gridmill_node.in_force import PROPERTIES, Clock, fingerprint, outdated, parse_unit
+from ansible.module_utils.gridmill_node.locks import RUNTIME
+
+DOCUMENTATION = r"""
+module: unit_in_force
+short_description: Restarts or reloads a unit whose files changed since it read them
+description:
+  - Takes the place of a handler, which is lost with the run that should have called it. Compares the files' change
+    times with the start of the unit and with a note of what was put in force, so that any later run sees what is open.
+  - Reads units again first when systemd says that they changed on disk.
+  - Leaves a unit alone that is not running; it reads its files when it is started.
+  - After a step of the clock a unit may be restarted once without need.
+options:
+  unit:
+    description: Name of the unit.
+    type: str
+    required: true
+  restart:
+    description: Files that only a restart puts in force. One that does not exist counts for nothing.
+    type: list
+    elements: path
+    default: []
+  reload:
+    description: Files that a reload puts in force.
+    type: list
+    elements: path
+    default: []
+author: [Gridmill]
+"""
+
+EXAMPLES = r"""
+- name: Put the configuration in force
+  unit_in_force:
+    unit: dnsmasq
+    restart: [/etc/dnsmasq.d/site.conf]
+    reload: [/etc/site-names]
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be in check mode - daemon-reload, restart, reload.
+  returned: always
+  type: list
+  elements: str
+files:
+  description: Files that the unit had not read as they are.
+  returned: always
+  type: list
+  elements: str
+"""
+
+TIMEOUT = 300.0
+
+
+def noted_in(note: Path) -> dict[str, tuple[int, int]]:
+    """What earlier runs put in force since the machine started; an unreadable note counts as none."""
+    try:
+        return {name: (int(value[0]), int(value[1])) for name, value in json.loads(note.read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):
+        return {}
+
+
+def keep(note: Path, found: dict[str, tuple[int, int]]) -> None:
+    note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = note.with_suffix(".new")
+    new.write_text(json.dumps(found), encoding="utf-8")
+    new.replace(note)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "unit": {"type": "str", "required": True},
+            "restart": {"type": "list", "elements": "path", "default": []},
+            "reload": {"type": "list", "elements": "path", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    name = module.params["unit"]
+    answer = run(["systemctl", "show", "--timestamp=us+utc", f"--property={','.join(PROPERTIES)}", name])
+    if not answer.ok:
+        module.fail_json(msg=f"systemctl show {name}: {answer.complaint()}")
+    unit = parse_unit(answer.output, Clock(time.time_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC)))
+    if not unit.loaded and not module.check_mode:
+        module.fail_json(msg=f"systemd knows no unit {name} that it could load: is its package installed?")
+    note = RUNTIME / "in-force" / f"{name}.json"
+    noted = noted_in(note)
+    found = {path: fingerprint(Path(path)) for path in (*module.params["restart"], *module.params["reload"])}
+    old = outdated(found, noted, unit.started) if unit.loaded and unit.live else []
+    actions = ["daemon-reload"] if unit.loaded and unit.reload_needed else []
+    if old:
+        actions.append("restart" if set(old) & set(module.params["restart"]) else "reload")
+    if not module.check_mode:
+        for action in actions:
+            argv = ["systemctl", action] if action == "daemon-reload" else ["systemctl", action, name]
+            answer = run(argv, timeout=TIMEOUT)
+            if not answer.ok:
+                module.fail_json(msg=f"{' '.join(argv)}: {answer.complaint()}; journalctl --unit {name} may say why")
+        if old:
+            keep(note, {path: print_ for path, print_ in found.items() if print_ is not None})
+    lines = [f"{action} {name}" for action in actions]
+    module.exit_json(
+        changed=bool(actions), actions=actions, files=old, diff={"prepared": "".join(f"+{line}\n" for line in lines)}
+    )
+
+
+if __name__ == "__main__":
+    main()

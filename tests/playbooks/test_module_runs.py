@@ -1,0 +1,203 @@
+"""Modules run as Ansible runs them, on a machine that answers as the test says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible.module_utils.gridmill_node.commands import MISSING, Result
+
+MODULES = Path(__file__).resolve().parents[2] / "playbooks" / "plugins" / "modules"
+
+
+class Ended(Exception):  # noqa: N818 - how a module ends, well or not
+    """What a module handed back."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
+
+
+class FakeModule:
+    """AnsibleModule without a process of its own."""
+
+    def __init__(self, params: dict[str, Any], *, check_mode: bool = False) -> None:
+        self.params = params
+        self.check_mode = check_mode
+
+    def exit_json(self, **answer: Any) -> None:
+        raise Ended({"failed": False, **answer})
+
+    def fail_json(self, **answer: Any) -> None:
+        raise Ended({"failed": True, **answer})
+
+
+class Machine:
+    """Answers by the beginning of a command line; notes everything that was run."""
+
+    def __init__(self, **answers: Result | Callable[[], Result]) -> None:
+        self.answers = {key.replace("_", " "): value for key, value in answers.items()}
+        self.ran: list[str] = []
+
+    def __call__(self, argv: list[str], timeout: float = 0.0, text: str | None = None) -> Result:
+        line = " ".join(argv)
+        self.ran.append(line)
+        for beginning, answer in self.answers.items():
+            if line.startswith(beginning):
+                return answer if isinstance(answer, Result) else answer()
+        return Result(0, "")
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"module_{name}", MODULES / f"{name}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    assert isinstance(module, ModuleType)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_module(module: Any, params: dict[str, Any], *, check_mode: bool = False) -> dict[str, Any]:
+    module.AnsibleModule = lambda **_: FakeModule(params, check_mode=check_mode)
+    with pytest.raises(Ended) as ended:
+        module.main()
+    answer: dict[str, Any] = ended.value.answer
+    return answer
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Any:
+    module = load("packages")
+    module.POLICY, module.JOURNAL, module.LOCK = tmp_path / "policy", tmp_path / "updates", tmp_path / "lock"
+    module.JOURNAL.mkdir()
+    return module
+
+
+WANTED = {"wanted": {"sudo": ""}, "start_services": False}
+INSTALLED = "sudo\tinstalled\t1.9\n"
+
+
+def test_our_policy_of_a_killed_run_goes_though_nothing_is_left_to_install(packages: Any) -> None:
+    packages.run = Machine(**{"dpkg-query": Result(0, INSTALLED)})
+    assert run_module(packages, WANTED)["changed"] is False
+    packages.POLICY.write_text(packages.POLICY_TEXT)
+    assert run_module(packages, WANTED, check_mode=True)["changed"] is True and packages.POLICY.exists()
+    assert run_module(packages, WANTED)["changed"] is True and not packages.POLICY.exists()
+    packages.POLICY.write_text("#!/bin/sh\nexit 101\n")
+    assert run_module(packages, WANTED)["changed"] is False and packages.POLICY.exists(), "a foreign one stays"
+
+
+def test_an_interrupted_installation_is_finished_with_services_down(packages: Any) -> None:
+    half = f"{INSTALLED}slurmd\thalf-configured\t24.11\n"
+    policies: list[bool] = []
+
+    def finish() -> Result:
+        policies.append(packages.POLICY.exists())
+        return Result(0, "")
+
+    packages.run = machine = Machine(**{"dpkg-query": Result(0, half)})
+    machine.answers["dpkg --force-confdef"] = finish
+    assert run_module(packages, WANTED, check_mode=True)["changed"] is True and not policies
+    answer = run_module(packages, WANTED)
+    assert answer == {"failed": False, "changed": True, "installed": []}
+    assert policies == [True] and not packages.POLICY.exists()
+
+
+def test_a_journal_of_dpkg_is_an_interruption(packages: Any) -> None:
+    packages.run = Machine(**{"dpkg-query": Result(0, INSTALLED)})
+    assert not packages.halfway()
+    (packages.JOURNAL / "0003").touch()
+    assert packages.halfway()
+
+
+def test_another_dpkg_is_waited_for_and_not_for_ever(packages: Any) -> None:
+    locked = Result(2, "", "dpkg: error: dpkg frontend lock was locked by another process with pid 7\nNote: x")
+    answers = [locked, locked, Result(0, "")]
+    packages.run = Machine(dpkg=lambda: answers.pop(0))
+    assert packages.finish(wait=60, sleep=lambda _: None).ok and not answers
+    packages.run = Machine(dpkg=locked)
+    assert not packages.finish(wait=0, sleep=lambda _: None).ok
+    broken = Machine(dpkg=Result(1, "", "dpkg: error processing package x (--configure)"))
+    packages.run = broken
+    assert not packages.finish(wait=60, sleep=lambda _: None).ok and len(broken.ran) == 1
+
+
+SHOWN = (
+    "LoadState=loaded\nActiveState={state}\nNeedDaemonReload={reload}\n"
+    "InactiveExitTimestamp=Thu 2026-01-01 00:00:00.000000 UTC\nInactiveExitTimestampMonotonic=1\n"
+)
+
+
+@pytest.fixture
+def in_force(tmp_path: Path) -> tuple[Any, Machine, dict[str, Any]]:
+    module = load("unit_in_force")
+    module.RUNTIME = tmp_path / "run"
+    machine = Machine(systemctl_show=Result(0, SHOWN.format(state="active", reload="no")))
+    module.run = machine
+    for name in ("settings", "records"):
+        (tmp_path / name).touch()
+    return (
+        module,
+        machine,
+        {"unit": "x", "restart": [str(tmp_path / "settings")], "reload": [str(tmp_path / "records")]},
+    )
+
+
+def test_a_unit_is_restarted_once(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = in_force
+    assert run_module(module, params, check_mode=True)["actions"] == ["restart"]
+    assert not module.RUNTIME.exists() and len(machine.ran) == 1
+    assert run_module(module, params)["actions"] == ["restart"] and machine.ran[-1] == "systemctl restart x"
+    assert run_module(module, params)["changed"] is False
+    Path(params["reload"][0]).write_text("changed")
+    assert run_module(module, params)["actions"] == ["reload"] and machine.ran[-1] == "systemctl reload x"
+    assert run_module(module, params)["changed"] is False
+
+
+def test_what_failed_stays_open(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = in_force
+    machine.answers["systemctl restart"] = Result(1, "", "Job for x.service failed.")
+    assert "journalctl" in run_module(module, params)["msg"]
+    del machine.answers["systemctl restart"]
+    assert run_module(module, params)["actions"] == ["restart"]
+    note = module.RUNTIME / "in-force" / "x.json"
+    assert set(json.loads(note.read_text())) == {*params["restart"], *params["reload"]}
+    note.write_text("half a not")
+    assert run_module(module, params)["actions"] == ["restart"], "an unreadable note is none"
+
+
+def test_units_are_read_again_and_a_stopped_one_is_left_alone(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = in_force
+    machine.answers["systemctl show"] = Result(0, SHOWN.format(state="inactive", reload="yes"))
+    assert run_module(module, params)["actions"] == ["daemon-reload"]
+    machine.answers["systemctl show"] = Result(0, SHOWN.format(state="active", reload="yes"))
+    assert run_module(module, params)["actions"] == ["daemon-reload", "restart"]
+    machine.answers["systemctl show"] = Result(
+        0, SHOWN.replace("loaded", "not-found").format(state="active", reload="no")
+    )
+    assert run_module(module, params, check_mode=True)["changed"] is False
+    assert run_module(module, params)["failed"] is True
+
+
+def test_a_controller_without_slurm_has_nothing_to_drain(tmp_path: Path) -> None:
+    module = load("slurm_node_service")
+    params = {"names": ["n1"], "state": "draining"}
+    there = tmp_path / "there"
+    there.touch()
+    refusing = Result(1, "", "slurm_load_nodes error: Unable to contact slurm controller")
+    for needed, answer, failed in (
+        ((there, there), Result(MISSING, "", "scontrol is not installed"), False),
+        ((there, tmp_path / "none"), refusing, False),
+        ((there, there), refusing, True),
+    ):
+        module.NEEDED, module.run = needed, Machine(scontrol=answer)
+        assert run_module(module, params)["failed"] is failed
+    machine = Machine(scontrol=Result(0, "NodeName=n1 State=IDLE\n"))
+    module.NEEDED, module.run = (there, there), machine
+    assert run_module(module, params)["nodes"] == ["n1"]
+    assert [line.split()[3] for line in machine.ran[1:]] == ["State=DRAIN", "State=DOWN"]
