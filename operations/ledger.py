@@ -25,10 +25,14 @@ TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class Entry:
-    """One machine: where it was reached, and the digest of what it was converged to (empty: not wholly)."""
+    """One machine: where it was reached, the digest of what it was converged to, and when.
+
+    An empty digest stands for a run that has not ended well: whatever comes next converges the machine.
+    """
 
     address: str
-    digest: str
+    digest: str = ""
+    at: str = ""
 
 
 def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:

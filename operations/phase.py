@@ -83,24 +83,24 @@ class PhaseRun:
         self.secrets |= carried_secrets(self.document)
         digests = host_digests(data, self.secrets, self.digests)
         todo = {
-            name
-            for name, digest in digests.items()
-            if self.everything or entries.get(name, Entry("", "")).digest != digest
+            name for name, digest in digests.items() if self.everything or entries.get(name, Entry("")).digest != digest
         }
         self.result.unchanged = sorted(set(digests) - todo)
         departed = {name: entry for name, entry in entries.items() if name not in digests}
         status, log = 0, None
+        kept = {name: Entry(host["address"]) if name in todo else entries[name] for name, host in data["hosts"].items()}
         if todo:
+            if self.action == "apply":  # a run that is killed must not leave the word of an earlier one
+                ledger.write({**departed, **kept})
             status, log = self._play(self.document.playbook, subset(data, todo), lock)
         if self.action == "apply":
-            kept = {name: Entry(host["address"], digests[name]) for name, host in data["hosts"].items()}
-            for name in todo:
-                if not self.result.host_ok(name):
-                    kept[name] = Entry(data["hosts"][name]["address"], "")
-            ledger.write({**departed, **kept})
+            now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+            kept |= {name: Entry(kept[name].address, digests[name], now) for name in todo if self.result.host_ok(name)}
             if departed and status == 0:
                 status, log = self._take_leave(departed, lock)
-                ledger.write(kept)
+                departed = {}
+            if kept != entries:
+                ledger.write({**departed, **kept})
         return self._finish(status, log)
 
     def _take_leave(self, departed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:

@@ -59,7 +59,7 @@ def test_a_subset_keeps_groups_and_variables(data: dict[str, Any]) -> None:
     assert part["groups"]["gpu"]["hosts"] == ["pod-a-r1-u09"]
     assert part["groups"]["storage"]["hosts"] == []
     assert part["groups"]["gpu"]["vars"] == data["groups"]["gpu"]["vars"]
-    assert list(departure(data, {"x": Entry("10.0.0.1", "")})["hosts"]) == ["x"]
+    assert list(departure(data, {"x": Entry("10.0.0.1")})["hosts"]) == ["x"]
 
 
 class Runs:
@@ -127,6 +127,24 @@ def test_a_host_that_failed_is_the_only_one_to_be_tried_again(
     runs.bad = set()
     assert apply(data, monkeypatch) == 0
     assert runs.played == [("pod.yml", NODES), ("pod.yml", ["pod-a-r1-u09"])]
+
+
+def test_a_killed_run_leaves_no_word_of_an_earlier_one(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit, a kill in mid-run, and the edit taken back: the host may be half-way, and must be converged."""
+    apply(data, monkeypatch)
+    edited = copy.deepcopy(data)
+    edited["groups"]["gpu"]["vars"]["nvidia_driver_version"] = "560"
+
+    def killed(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(phase, "run_playbook", killed)
+        apply(edited, monkeypatch)
+    assert apply(data, monkeypatch) == 0
+    assert runs.played[-1] == ("pod.yml", ["pod-a-r1-u01", "pod-a-r1-u09"])
 
 
 def test_a_host_that_left_is_decommissioned_once(
