@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gridmill.plan import SitePlan
 from gridmill.render.documents import SCHEMA
 from operations.directories import state_directory
 from operations.errors import OperationError
@@ -81,6 +82,17 @@ def read_document(text: str) -> ConvergeDocument:
         raise OperationError(f"standard input is no converge document: {error!r}") from error
     connection.update({key: str(path) for key, path in paths.items()})
     return document
+
+
+def plan_connection(plan: SitePlan) -> Connection:
+    """The connection of a plan, with paths of this machine."""
+    access = plan.access
+    return Connection(
+        access.bootstrap_user,
+        expand_path(access.identity_file),
+        expand_path(access.known_hosts_file),
+        access.bootstrap_user != "root",
+    )
 
 
 def expand_path(text: str) -> Path:

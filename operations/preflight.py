@@ -14,7 +14,7 @@ from typing import Any
 
 from gridmill.plan import HostPlan, SitePlan
 from gridmill.render.tables import columns
-from operations.document import Connection, expand_path
+from operations.document import plan_connection
 from operations.ssh import CONNECT_TIMEOUT_S, ssh_command
 
 PARALLEL = 32
@@ -116,13 +116,7 @@ def _way_out(complaint: str) -> str:
 
 def over_ssh(plan: SitePlan) -> Ask:
     """Asks a machine over SSH with the plan's bootstrap login; host keys are checked."""
-    access = plan.access
-    connection = Connection(
-        access.bootstrap_user,
-        expand_path(access.identity_file),
-        expand_path(access.known_hosts_file),
-        access.bootstrap_user != "root",
-    )
+    connection = plan_connection(plan)
 
     def ask(host: HostPlan) -> Found:
         started = time.time()

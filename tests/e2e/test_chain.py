@@ -186,6 +186,20 @@ def test_admins_can_enter_and_passwords_cannot(controller: Host, store: Host) ->
         assert keys.content_string.count("ssh-ed25519 ") == 1
 
 
+def test_status_shows_the_plan_beside_slurm_and_the_ledger(site: SiteCopy) -> None:
+    done = site.run(".venv/bin/python", "-m", "operations.cli", "status", "e2e", "--json")
+    status = json.loads(done.stdout)
+    assert status["ok"] is True
+    nodes = {node["name"]: node for node in status["nodes"]}
+    assert {name: node["slurm"] for name, node in nodes.items()} == {
+        GPU_1: "idle",
+        GPU_2: "idle",
+        STORE: "",
+        CONTROLLER: "",
+    }
+    assert all(nodes[name]["converged"] for name in (GPU_1, GPU_2, STORE))
+
+
 def test_nothing_to_do_is_quick_and_changes_nothing(site: SiteCopy) -> None:
     logs = site.state / "sites" / "e2e" / "logs"
     before = set(logs.iterdir())
