@@ -122,7 +122,7 @@ def _logs(standing: LabSite, node: str | None, lines: int) -> int:
         sys.stdout.write(f"== {name} is down; its console:\n{_console(standing, name, lines)}\n")
         return 0
     journal = ["journalctl", "--no-pager", f"--lines={lines}"]
-    os.execvp("nsenter", ["nsenter", f"--target={leader}", "--mount", "--uts", "--pid", "--", *journal])  # noqa: S606
+    os.execvp("nsenter", ["nsenter", f"--target={leader}", "--mount", "--uts", "--pid", "--root", "--", *journal])  # noqa: S606
     return 0
 
 
