@@ -166,7 +166,7 @@ def test_no_secret_was_on_a_command_line_or_stays_in_memory(site: SiteCopy, cont
     runtime.rmdir()
     assert list(runtime.parent.glob(runtime.name.replace("-probe", "-*"))) == []
     assert controller.run("pgrep --full 'slurm-tria[l]'").rc == 1
-    assert controller.run("find /tmp /run -name 'slurm-trial*'").stdout == ""
+    assert controller.run("find /tmp /run -type d -name 'slurm-trial*'").stdout == ""
 
 
 def test_no_process_stays(site: SiteCopy) -> None:
