@@ -64,8 +64,3 @@ def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemP
     if problems := check(site, catalog):
         raise ProblemsError(problem.located(file, lines) for problem in problems)
     return Definition(site, catalog, file, lines, data)
-
-
-def load_stack_file(path: Path) -> Site:
-    """The checked Site of a stack file."""
-    return load_definition(path).site

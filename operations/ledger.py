@@ -9,18 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from operations.document import ConvergeDocument
 from operations.errors import OperationError
-from operations.ssh import ssh_command
+from operations.ssh import run_as_root
 
 DIRECTORY = "/var/lib/gridmill/ledger"
 SCHEMA = "gridmill.ledger/v1"
-TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -116,17 +114,9 @@ class Ledger:
         self._run(f"rm -f {shlex.quote(self._path)}")
 
     def _run(self, script: str, stdin: str = "") -> str:
-        prefix = ["sudo", "-n"] if self._connection.become else []
-        remote = shlex.join([*prefix, "sh", "-c", script])
-        command = ssh_command(self._connection, self._address, [remote])
-        try:
-            done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise OperationError(f"{self._name}: the ledger did not answer within {TIMEOUT_S} s") from error
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise OperationError(f"{self._name}: the ledger cannot be reached: {reason}")
-        return done.stdout
+        return run_as_root(
+            self._connection, self._name, self._address, ["sh", "-c", script], what="the ledger", stdin=stdin
+        )
 
 
 def _digest(value: object) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 
 from operations.document import Connection, ConvergeDocument
 from operations.errors import OperationError
 
 CONNECT_TIMEOUT_S = 10
+TIMEOUT_S = 60
+"""Seconds that a short command on a host may take."""
 
 
 def ssh_options(connection: Connection) -> list[str]:
@@ -32,22 +35,30 @@ def ssh_command(connection: Connection, address: str, remote: list[str]) -> list
     ]  # fmt: skip
 
 
+def run_as_root(
+    connection: Connection, name: str, address: str, words: list[str], *, what: str, stdin: str = ""
+) -> str:
+    """Standard output of `words`, run as root on the host `name`. OperationError says `what` failed there, and why."""
+    remote = shlex.join([*(["sudo", "-n"] if connection.become else []), *words])
+    command = ssh_command(connection, address, [remote])
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise OperationError(f"{name}: {what}: no answer within {TIMEOUT_S} s") from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise OperationError(f"{name}: {what}: {reason}")
+    return done.stdout
+
+
 def carried_secrets(document: ConvergeDocument) -> dict[str, str]:
     """Read each `carry` file from its host, base64-encoded, into memory. OperationError names host and path."""
     secrets: dict[str, str] = {}
     for item in document.carry:
-        remote = [*(["sudo", "-n"] if document.connection.become else []), "base64", "-w0", "--", item.path]
-        command = ssh_command(document.connection, document.addresses[item.host], remote)
-        try:
-            result = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
-            )
-        except subprocess.TimeoutExpired as error:
-            raise OperationError(f"{item.host}: reading {item.path} took more than 60 s") from error
-        if result.returncode or not result.stdout:
-            reason = result.stderr.strip().splitlines()[-1:] or ["it is empty"]
-            raise OperationError(
-                f"{item.host}: cannot read {item.path}: {reason[0]} (the control phase makes it; did it run?)"
-            )
-        secrets[item.variable] = result.stdout
+        what = f"cannot read {item.path} (the control phase makes it; did it run?)"
+        words = ["base64", "-w0", "--", item.path]
+        text = run_as_root(document.connection, item.host, document.addresses[item.host], words, what=what)
+        if not text:
+            raise OperationError(f"{item.host}: {what}: it is empty")
+        secrets[item.variable] = text
     return secrets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from gridmill.render.tables import columns
 from operations.document import plan_connection
 from operations.errors import OperationError
 from operations.ledger import DIRECTORY
-from operations.ssh import ssh_command
+from operations.ssh import run_as_root
 
 MARK = "--- gridmill ledger ---"
 SCRIPT = f"""
@@ -24,7 +23,6 @@ for file in {DIRECTORY}/*.json; do
   cat "$file"
 done
 """
-TIMEOUT_S = 60
 WORKING = frozenset({"idle", "mixed", "allocated", "completing", "planned", "reserved"})
 """Slurm's states of a node that works or could."""
 
@@ -110,16 +108,8 @@ def over_ssh(plan: SitePlan) -> Callable[[], str]:
     connection = plan_connection(plan)
 
     def ask() -> str:
-        sudo = ["sudo", "-n"] if connection.become else []
-        command = ssh_command(connection, controller.address, [*sudo, "sh", "-s"])
-        try:
-            done = subprocess.run(command, input=SCRIPT, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
-        except subprocess.TimeoutExpired as error:
-            raise OperationError(f"{controller.name} did not answer within {TIMEOUT_S} s") from error
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise OperationError(f"{controller.name} could not be asked: {reason}")
-        return done.stdout
+        words = ["sh", "-s"]
+        return run_as_root(connection, controller.name, controller.address, words, what="status", stdin=SCRIPT)
 
     return ask
 

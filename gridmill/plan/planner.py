@@ -100,6 +100,5 @@ def _plan_host(
         services=services_of(group, catalog),
         gpu=gpu,
         kernel_modules=sku.platform.kernel_modules,
-        cgroup=sku.platform.cgroup,
         simulated=sku.simulated,
     )

@@ -38,8 +38,6 @@ class HostPlan:
     gpu: GpuPlan | None
     kernel_modules: str
     """`dkms` or `none`, as the SKU's platform declares."""
-    cgroup: str
-    """`v2`: Slurm confines jobs to their cores, memory and devices; `none`: it cannot."""
     simulated: bool
     serial: str | None = None
 
