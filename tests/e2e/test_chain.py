@@ -32,9 +32,11 @@ def command_lines() -> Iterator[set[str]]:
 
     def collect() -> None:
         while not done.wait(0.1):
-            for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            for entry in Path("/proc").iterdir():
+                if not entry.name.isdigit():
+                    continue
                 try:
-                    seen.add(entry.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+                    seen.add((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
                 except (FileNotFoundError, ProcessLookupError):
                     continue
 
