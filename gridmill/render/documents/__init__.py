@@ -1,0 +1,11 @@
+"""The converge documents: what each phase of a site gets on standard input, as plain data without secrets.
+
+One document per phase: `control` (the controllers), one per pod (its other machines), `acceptance` (a job that
+proves the site). Values that all machines of a group share stand once, in the group; a machine's own entry is
+its address, so that a pod of 500 nodes stays readable in a preview. Each concern has a file of its own here.
+"""
+
+from gridmill.render.documents.phases import documents
+from gridmill.render.documents.shape import ACCEPTANCE, CONTROL, SCHEMA, Document
+
+__all__ = ["ACCEPTANCE", "CONTROL", "SCHEMA", "Document", "documents"]

@@ -1,0 +1,55 @@
+"""The last phase: jobs that prove the site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gridmill.plan.hostlist import expand
+from gridmill.plan.site_plan import SitePlan
+from gridmill.render.documents.shape import ACCEPTANCE, Document, HostKeys, document, entries
+from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
+
+COMMANDS = {
+    "cgroup/v2": "nvidia-smi --list-gpus",
+    "disabled": 'nvidia-smi --id="$CUDA_VISIBLE_DEVICES" --query-gpu=index,name --format=csv,noheader',
+}
+"""What an acceptance job lists: all GPUs where others are out of its reach, else those that Slurm named."""
+
+
+def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
+    """One job per GPU partition and type of GPU, run as the acceptance user and looked up in accounting."""
+    controllers = plan.with_service("controller")
+    kinds = {(host.group, host.gpu.gres_type): host for host in plan.hosts if host.gpu and "compute" in host.services}
+    command = COMMANDS[plan.slurm.cgroup["CgroupPlugin"]]
+    jobs = [
+        {
+            "name": f"gridmill-accept-{partition['PartitionName']}-{host.gpu.gres_type}",
+            "partition": partition["PartitionName"],
+            "user": ACCEPTANCE_USER,
+            "account": ACCEPTANCE_ACCOUNT,
+            "gres": f"gpu:{host.gpu.gres_type}:{min(2, host.gpu.count)}",
+            "command": command,
+        }
+        for partition in plan.slurm.partitions
+        for (group, _), host in sorted(kinds.items())
+        if host.gpu and _spans(plan, partition["PartitionName"], group)
+    ]
+    groups = {"controllers": {"hosts": [host.name for host in controllers], "vars": {"acceptance_jobs": jobs}}}
+    return document(plan, ACCEPTANCE, ("acceptance.yml", None), entries(controllers, host_keys), groups, {})
+
+
+def _spans(plan: SitePlan, partition: str, group: str) -> bool:
+    nodes = next(line["Nodes"] for line in plan.slurm.partitions if line["PartitionName"] == partition)
+    members = {name for expression in _split(nodes) for name in expand(expression)}
+    return any(host.group == group and host.name in members for host in plan.hosts)
+
+
+def _split(expressions: str) -> Iterable[str]:
+    """Split at commas outside of brackets."""
+    depth, start = 0, 0
+    for position, character in enumerate(expressions):
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            yield expressions[start:position]
+            start = position + 1
+    yield expressions[start:]

@@ -1,0 +1,72 @@
+"""The phases of a site, and which concerns have a say in each."""
+
+from __future__ import annotations
+
+from gridmill.plan.site_plan import PodPlan, SitePlan
+from gridmill.render.documents.acceptance import acceptance_document
+from gridmill.render.documents.base import BASE
+from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
+from gridmill.render.documents.nvidia import NVIDIA
+from gridmill.render.documents.shape import (
+    ACCEPTANCE,
+    CONTROL,
+    Document,
+    HostKeys,
+    document,
+    entries,
+    grouped,
+    variables_of_all,
+)
+from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
+
+ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, SLURM_CONTROLLER)
+IN_PODS = (BASE, NAMES_CLIENT, NVIDIA, SLURM_LOGIN, SLURM_COMPUTE)
+
+
+def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
+    """The controllers: the site's names, accounting and slurmctld."""
+    controllers = plan.with_service("controller")
+    return document(
+        plan,
+        CONTROL,
+        ("control.yml", "decommission_control.yml"),
+        entries(controllers, host_keys),
+        grouped(plan, controllers, ON_CONTROLLERS),
+        variables_of_all(plan, ON_CONTROLLERS),
+    )
+
+
+def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
+    """The machines of a pod that are no controllers; these stand in it only to be asked for the key."""
+    hosts = tuple(host for host in pod.hosts if "controller" not in host.services)
+    groups = grouped(plan, hosts, IN_PODS)
+    controllers = plan.with_service("controller")
+    made = document(
+        plan,
+        pod.key,
+        ("pod.yml", "decommission_pod.yml"),
+        entries(hosts, host_keys),
+        groups,
+        variables_of_all(plan, IN_PODS),
+    )
+    made["carry"] = [
+        {"host": controllers[0].name, "path": path, "variable": variable}
+        for concern in IN_PODS
+        for group, files in concern.carries.items()
+        if group in groups
+        for variable, path in files.items()
+    ]
+    made["controllers"] = entries(controllers, host_keys)
+    return made
+
+
+def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Document]:
+    """All documents of a site by scope, in the order in which they run.
+
+    `host_keys` are fingerprints by address; a machine that was replaced has another, and is converged again.
+    """
+    keys = host_keys or {}
+    found = {CONTROL: control_document(plan, keys)}
+    found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
+    found[ACCEPTANCE] = acceptance_document(plan, keys)
+    return found

@@ -1,0 +1,109 @@
+"""The shape of a converge document, and what one concern puts into it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridmill.plan.site_plan import HostPlan, SitePlan
+
+SCHEMA = "gridmill.converge/v1"
+CONTROL = "control"
+ACCEPTANCE = "acceptance"
+
+Document = dict[str, Any]
+Values = dict[str, Any]
+"""Variables of Ansible by name."""
+HostKeys = Mapping[str, str]
+"""Fingerprint of the host key by address."""
+
+
+@dataclass(frozen=True)
+class Concern:
+    """What one concern (a role, or a few that belong together) needs to know, for whom."""
+
+    everyone: Callable[[SitePlan], Values] = lambda _: {}
+    """Variables of every machine of the phase."""
+    groups: Mapping[str, Callable[[SitePlan], Values]] = field(default_factory=dict)
+    """Variables of the machines of a group (a service, or `gpu`); asked only where the group has machines."""
+    alike: Callable[[SitePlan, HostPlan], Values] = lambda _, __: {}
+    """Variables of all machines that share the given one's SKU and services."""
+    checks: Callable[[SitePlan, HostPlan], list[Values]] = lambda _, __: []
+    """What such a machine must be found to be; name and address come from the machine's own entry."""
+    carries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Secret files of the first controller that a group's machines need: path by variable, by group."""
+
+
+def entries(hosts: Iterable[HostPlan], host_keys: HostKeys) -> dict[str, dict[str, str]]:
+    """A machine's own entry: its address, and the host key that it is known by."""
+    return {
+        host.name: {
+            "address": host.address,
+            **({"hostKey": host_keys[host.address]} if host.address in host_keys else {}),
+        }
+        for host in hosts
+    }
+
+
+def document(
+    plan: SitePlan,
+    scope: str,
+    playbooks: tuple[str, str | None],
+    hosts: dict[str, dict[str, str]],
+    groups: dict[str, Any],
+    variables: Values,
+) -> Document:
+    """One document; `playbooks` are the phase's own and the one that decommissions, if any."""
+    access = plan.access
+    playbook, decommission = playbooks
+    return {
+        "schema": SCHEMA,
+        "site": plan.name,
+        "scope": scope,
+        "playbook": playbook,
+        **({"decommission": decommission} if decommission else {}),
+        "connection": {
+            "user": access.bootstrap_user,
+            "identityFile": access.identity_file,
+            "knownHostsFile": access.known_hosts_file,
+            "become": access.bootstrap_user != "root",
+        },
+        "domain": plan.domain,
+        "vars": variables,
+        "groups": groups,
+        "hosts": hosts,
+    }
+
+
+def variables_of_all(plan: SitePlan, concerns: Iterable[Concern]) -> Values:
+    """Variables that every machine of the phase shares."""
+    return {name: value for concern in concerns for name, value in concern.everyone(plan).items()}
+
+
+def grouped(plan: SitePlan, hosts: Iterable[HostPlan], concerns: tuple[Concern, ...]) -> dict[str, Any]:
+    """Groups with their machines: by service, by kind, and by SKU and services with the checks for such machines."""
+    members: dict[str, list[str]] = defaultdict(list)
+    alike: dict[tuple[str, tuple[str, ...]], list[HostPlan]] = defaultdict(list)
+    for host in hosts:
+        for service in host.services:
+            members["controllers" if service == "controller" else service].append(host.name)
+        if host.gpu:
+            members["gpu"].append(host.name)
+        alike[(host.sku, host.services)].append(host)
+    groups: dict[str, Any] = {}
+    for name, names in sorted(members.items()):
+        values = [concern.groups[name](plan) for concern in concerns if name in concern.groups]
+        groups[name] = {"hosts": names, **({"vars": _joined(values)} if values else {})}
+    for (sku, services), machines in sorted(alike.items()):
+        first = machines[0]
+        checks = [check for concern in concerns for check in concern.checks(plan, first)]
+        own = _joined(concern.alike(plan, first) for concern in concerns)
+        name = "_".join(["sku", *sku.split("-"), *services])
+        groups[name] = {"hosts": [host.name for host in machines], "vars": {"verify_checks": checks, **own}}
+    return groups
+
+
+def _joined(values: Iterable[Values]) -> Values:
+    return {name: value for part in values for name, value in part.items()}
