@@ -63,11 +63,7 @@ class SiteCopy:
 
     def prepare(self) -> None:
         """Copy what git knows or would know, with the stack under its new name; clean what a killed run left."""
-        self.environment = self._base()
-        if self.access.exists() and self.stack_file.exists():
-            self.lab("down")
-        for directory in (self.directory, self.state):
-            shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -88,6 +84,10 @@ class SiteCopy:
             assert old in text, old
             text = text.replace(old, new)
         self.stack_file.write_text(text, encoding="utf-8")
+        self.environment = self._base()
+        if self.access.exists():  # a killed run's machines; its copy may be of a checkout that is gone
+            self.lab("down")
+        shutil.rmtree(self.state, ignore_errors=True)
         self.environment = self._environment()
 
     def _base(self) -> dict[str, str]:
