@@ -80,7 +80,7 @@ class PhaseRun:
         data = self.document.data
         ledger = Ledger(self.document)
         entries = ledger.read()
-        self.secrets |= carried_secrets(self.document)
+        self.secrets |= carried_secrets(self.document, foreseen=self.action == "check")
         digests = host_digests(data, self.secrets, self.digests)
         todo = {
             name for name, digest in digests.items() if self.everything or entries.get(name, Entry("")).digest != digest

@@ -16,6 +16,8 @@ class HostResult:
     """One host in one run."""
 
     changed: int = 0
+    changes: list[str] = field(default_factory=list)
+    """Tasks that changed something, or would in check mode, each as `role : task`, in order."""
     finished: bool = False
     failures: list[str] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
@@ -68,6 +70,8 @@ class RunResult:
             return
         if kind in {"failed", "unreachable"}:
             host.failures.append(f"{event.get('task', '')}: {event.get('message', '')}")
+        elif kind == "changed":
+            host.changes.append(event["task"])
         elif kind == "checks":
             host.checks.extend(event["checks"])
             host.data.update(event.get("data") or {})
@@ -95,7 +99,12 @@ class RunResult:
             "ok": self.ok,
             "scope": self.scope,
             "hosts": {
-                name: {"ok": self._ok(host), "changed": host.changed, "checks": len(host.checks)}
+                name: {
+                    "ok": self._ok(host),
+                    "changed": host.changed,
+                    "checks": len(host.checks),
+                    **({"changes": host.changes} if self.action == "check" else {}),
+                }
                 for name, host in self.hosts.items()
             },
             **({"unchanged": len(self.unchanged)} if self.unchanged else {}),

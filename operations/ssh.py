@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import shlex
 import subprocess
 
@@ -9,6 +11,7 @@ from operations.document import Connection, ConvergeDocument
 from operations.errors import OperationError
 
 CONNECT_TIMEOUT_S = 10
+PLACEHOLDER_BYTES = 64
 TIMEOUT_S = 60
 """Seconds that a short command on a host may take."""
 
@@ -51,14 +54,19 @@ def run_as_root(
     return done.stdout
 
 
-def carried_secrets(document: ConvergeDocument) -> dict[str, str]:
-    """Read each `carry` file from its host, base64-encoded, into memory. OperationError names host and path."""
+def carried_secrets(document: ConvergeDocument, *, foreseen: bool = False) -> dict[str, str]:
+    """Read each `carry` file from its host, base64-encoded, into memory. OperationError names host and path.
+
+    With `foreseen`, for check mode, random bytes stand in for a file that an earlier phase has yet to make.
+    """
     secrets: dict[str, str] = {}
     for item in document.carry:
         what = f"cannot read {item.path} (the control phase makes it; did it run?)"
-        words = ["base64", "-w0", "--", item.path]
+        words = ["sh", "-c", 'if [ -e "$1" ]; then exec base64 -w0 -- "$1"; fi', "sh", item.path]
         text = run_as_root(document.connection, item.host, document.addresses[item.host], words, what=what)
+        if not text and foreseen:
+            text = base64.b64encode(os.urandom(PLACEHOLDER_BYTES)).decode()
         if not text:
-            raise OperationError(f"{item.host}: {what}: it is empty")
+            raise OperationError(f"{item.host}: {what}: it is missing or empty")
         secrets[item.variable] = text
     return secrets

@@ -130,6 +130,23 @@ class SiteCopy:
         """`pulumi ... --stack e2e`."""
         return self.run("pulumi", *arguments, "--stack", NAME, "--non-interactive", check=check)
 
+    def phases(self) -> list[str]:
+        """The phases that converge machines, in their order."""
+        plan = json.loads(self.run(".venv/bin/python", "-m", "operations.cli", "plan", NAME, "--json").stdout)
+        return ["control", *(pod["key"] for pod in plan["pods"])]
+
+    def converge(self, phase: str, action: str) -> dict[str, list[str]]:
+        """Run one phase over all its machines, without Pulumi; the tasks that changed something, by machine."""
+        document = self.run(".venv/bin/python", "-m", "operations.cli", "document", NAME, phase).stdout
+        self.run(".venv/bin/python", "-m", "operations.converge", action, "--all", stdin=document)
+        return self.changes(phase, action)
+
+    def changes(self, phase: str, action: str) -> dict[str, list[str]]:
+        """Tasks that changed something (in check mode: would) in the newest run of a phase, by machine."""
+        report = self.state / "sites" / NAME / "reports" / f"{phase}-{action}.json"
+        hosts = json.loads(report.read_text(encoding="utf-8"))["hosts"]
+        return {name: sorted(host["changes"]) for name, host in hosts.items()}
+
     def on(self, node: str, command: str) -> str:
         """Standard output of a command on a machine."""
         return self.lab("ssh", node, command).stdout.strip()

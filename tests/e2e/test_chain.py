@@ -65,6 +65,11 @@ def test_bare_machines_fulfil_the_entry_contract(site: SiteCopy) -> None:
     assert json.loads(done.stdout) == {"ok": True, "machines": 4, "findings": []}
 
 
+def test_check_mode_speaks_of_every_phase_before_the_first_run(site: SiteCopy) -> None:
+    for phase in site.phases():
+        assert all(site.converge(phase, "check").values()), phase
+
+
 def test_up(site: SiteCopy) -> None:
     with command_lines() as seen:
         done = site.pulumi("up", "--yes")
@@ -74,6 +79,11 @@ def test_up(site: SiteCopy) -> None:
     assert summary["acceptance"]["ok"] is True
     assert summary["simulated"] is True
     assert summary["pods"]["pod-a"]["gpus"] == 16
+
+
+def test_the_first_run_changed_exactly_what_check_mode_had_foretold(site: SiteCopy) -> None:
+    for phase in site.phases():
+        assert site.changes(phase, "apply") == site.changes(phase, "check")
 
 
 def test_a_job_asked_for_gpus_ran_and_is_accounted(site: SiteCopy, controller: Host) -> None:

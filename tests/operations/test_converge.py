@@ -191,8 +191,11 @@ def test_check_mode_tells_and_removal_checks_nothing() -> None:
         assert result.ok is expected
     dry = RunResult.of("pod-a", ["a"], "check")
     dry.record({"event": "checks", "host": "a", "checks": [CHECK_BAD]})
-    dry.record({"event": "stats", "host": "a", "changed": 3})
+    dry.record({"event": "changed", "host": "a", "task": "base : Write /etc/hosts"})
+    dry.record({"event": "stats", "host": "a", "changed": 1})
     assert dry.ok
+    assert dry.summary(1.0, "")["hosts"]["a"]["changes"] == ["base : Write /etc/hosts"]
+    assert dry.report(0, 1.0, "")["hosts"]["a"]["changes"] == ["base : Write /etc/hosts"]
 
 
 def test_what_a_killed_run_left_in_memory_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,9 @@ PLAY = """
   connection: local
   vars: {ansible_become: false}
   tasks:
+    - name: Everyone changes in secret
+      ansible.builtin.command: {cmd: "/bin/echo canary-55"}
+      no_log: true
     - name: Everyone speaks
       ansible.builtin.debug: {msg: checks}
     - name: One host fails
@@ -136,5 +139,11 @@ def test_events_name_hosts_and_tasks_and_no_secret(lab_plan: SitePlan, tmp_path:
         "pod-a-r1-u01": ("One host fails", "no luck"),
         "pod-a-r1-u09": ("One fails in secret", "failed; its output is secret"),
     }, (tmp_path / "log").read_text()
+    assert {event["host"] for event in events if event["event"] == "changed"} == {
+        *failed,
+        "pod-a-r1-u38",
+        "pod-a-r1-u40",
+    }
+    assert {event["task"] for event in events if event["event"] == "changed"} == {"Everyone changes in secret"}
     assert {event["host"] for event in events if event["event"] == "stats"} == {"pod-a-r1-u38", "pod-a-r1-u40"}
     assert "canary-55" not in "".join(lines) + (tmp_path / "log").read_text()

@@ -97,7 +97,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setattr(ledger.Ledger, "read", lambda _: found.read())
     monkeypatch.setattr(ledger.Ledger, "write", lambda _, entries: found.write(entries))
     monkeypatch.setattr(phase, "run_playbook", found.play)
-    monkeypatch.setattr(phase, "carried_secrets", lambda _: {"slurm_compute_auth_key": "a2V5"})
+    monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_key": "a2V5"})
     monkeypatch.setattr(converge, "die_with_parent", lambda: None)
     return found
 

@@ -141,11 +141,8 @@ def in_force(tmp_path: Path) -> tuple[Any, Machine, dict[str, Any]]:
     module.run = machine
     for name in ("settings", "records"):
         (tmp_path / name).touch()
-    return (
-        module,
-        machine,
-        {"unit": "x", "restart": [str(tmp_path / "settings")], "reload": [str(tmp_path / "records")]},
-    )
+    files = {"restart": [str(tmp_path / "settings")], "reload": [str(tmp_path / "records")]}
+    return module, machine, {"unit": "x", **files, "started": False, "foreseen": False}
 
 
 def test_a_unit_is_restarted_once(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
@@ -182,6 +179,52 @@ def test_units_are_read_again_and_a_stopped_one_is_left_alone(in_force: tuple[An
     )
     assert run_module(module, params, check_mode=True)["changed"] is False
     assert run_module(module, params)["failed"] is True
+
+
+def test_check_mode_foresees_what_files_that_are_not_written_yet_will_mean(
+    in_force: tuple[Any, Machine, dict[str, Any]],
+) -> None:
+    module, machine, params = in_force
+    run_module(module, params)
+    foreseen = {**params, "foreseen": True}
+    assert run_module(module, foreseen, check_mode=True)["actions"] == ["restart"]
+    assert run_module(module, {**foreseen, "restart": []}, check_mode=True)["actions"] == ["reload"]
+    assert run_module(module, foreseen)["changed"] is False, "it is of no effect outside of check mode"
+    machine.answers["systemctl show"] = Result(0, SHOWN.format(state="inactive", reload="no"))
+    assert run_module(module, foreseen, check_mode=True)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (SHOWN.format(state="active", reload="no") + "UnitFileState=enabled\n", []),
+        (SHOWN.format(state="active", reload="yes") + "UnitFileState=static\n", ["daemon-reload"]),
+        (SHOWN.format(state="inactive", reload="no") + "UnitFileState=enabled\n", ["start"]),
+        (SHOWN.format(state="failed", reload="no") + "UnitFileState=disabled\n", ["enable", "start"]),
+        (SHOWN.format(state="active", reload="no") + "UnitFileState=disabled\n", ["enable"]),
+    ],
+)
+def test_a_unit_that_must_run_is_enabled_and_started(
+    shown: str, expected: list[str], in_force: tuple[Any, Machine, dict[str, Any]]
+) -> None:
+    module, machine, params = in_force
+    machine.answers["systemctl show"] = Result(0, shown)
+    params |= {"restart": [], "reload": [], "started": True}
+    for check_mode in (True, False):
+        answer = run_module(module, params, check_mode=check_mode)
+        assert answer["actions"] == expected
+        assert answer["changed"] is bool(set(expected) - {"daemon-reload"})
+    ran = [line.split()[1] for line in machine.ran if "show" not in line]
+    assert ran == expected
+
+
+def test_a_unit_that_is_to_be_installed_will_be_started(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = in_force
+    machine.answers["systemctl show"] = Result(
+        0, SHOWN.replace("loaded", "not-found").format(state="inactive", reload="no")
+    )
+    assert run_module(module, {**params, "started": True}, check_mode=True)["actions"] == ["enable", "start"]
+    assert run_module(module, {**params, "started": True})["failed"] is True
 
 
 def test_a_controller_without_slurm_has_nothing_to_drain(tmp_path: Path) -> None:

@@ -89,11 +89,22 @@ def test_what_a_unit_reads_is_written_before_it_is_put_in_force_and_started(path
         keys = {one["key_file"]["path"] for one in tasks[:number] if "key_file" in one}
         files = set(unit.get("restart", []) + unit.get("reload", []))
         assert {file for file in files if file.startswith("/etc/")} <= written | keys, task["name"]
-        starts = [one["ansible.builtin.systemd_service"]["name"] for one in tasks[:number] if STARTS in one]
-        assert unit["unit"] not in starts, task["name"]
+        writers = [one for one in tasks[:number] if paths_written(one) & files]
+        for writer in writers:
+            assert f"{writer['register']} is changed" in unit["foreseen"], f"{task['name']}: {writer['name']}"
 
 
-STARTS = "ansible.builtin.systemd_service"
+def paths_written(task: dict[str, Any]) -> set[str]:
+    values = [value for value in task.values() if is_written(value)]
+    return {str(value["dest"]) for value in values} | ({task["key_file"]["path"]} if "key_file" in task else set())
+
+
+@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
+def test_check_mode_foresees_instead_of_skipping(path: Path) -> None:
+    """A task that check mode leaves out is one that a preview says nothing about."""
+    for task in every_task(load(path)):
+        assert "ansible_check_mode" not in str(task.get("when", "")), task["name"]
+        assert "ansible.builtin.systemd_service" not in task, f"{task['name']}: unit_in_force with `started: true`"
 
 
 def is_written(value: Any) -> bool:

@@ -13,8 +13,9 @@ name: gridmill_events
 type: notification
 short_description: Events for Gridmill's runner
 description:
-  - Writes the start of tasks, failures, checks (every task result with a list C(gridmill_checks)) and the final
-    counts to the descriptor named in the environment variable C(GRIDMILL_EVENTS_FD); silent without it.
+  - Writes the start of tasks, changes (in check mode foreseen ones), failures, checks (every task result with a list
+    C(gridmill_checks)) and the final counts to the descriptor named in the environment variable
+    C(GRIDMILL_EVENTS_FD); silent without it.
 options: {}
 """
 
@@ -37,6 +38,8 @@ class CallbackModule(CallbackBase):
     v2_playbook_on_handler_task_start = v2_playbook_on_task_start
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        if _result(result).get("changed"):
+            self._emit(event="changed", host=self._host(result), task=self._task(result))
         self._checks(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:

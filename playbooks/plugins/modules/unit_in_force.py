@@ -9,7 +9,15 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.commands import run
-from ansible.module_utils.gridmill_node.in_force import PROPERTIES, Clock, fingerprint, outdated, parse_unit
+from ansible.module_utils.gridmill_node.in_force import (
+    PROPERTIES,
+    READ_AGAIN,
+    Clock,
+    actions,
+    fingerprint,
+    outdated,
+    parse_unit,
+)
 from ansible.module_utils.gridmill_node.locks import RUNTIME
 
 DOCUMENTATION = r"""
@@ -19,7 +27,9 @@ description:
   - Takes the place of a handler, which is lost with the run that should have called it. Compares the files' change
     times with the start of the unit and with a note of what was put in force, so that any later run sees what is open.
   - Reads units again first when systemd says that they changed on disk.
-  - Leaves a unit alone that is not running; it reads its files when it is started.
+  - Leaves a unit alone that is not running, unless O(started) says that it is to run.
+  - In check mode nothing was written that could be looked at, so O(foreseen) says whether a task before this one would
+    have. A unit that does not exist yet is foreseen to be started.
   - After a step of the clock a unit may be restarted once without need.
 options:
   unit:
@@ -36,20 +46,33 @@ options:
     type: list
     elements: path
     default: []
+  started:
+    description: Whether the unit must run, now and whenever the machine starts.
+    type: bool
+    default: false
+  foreseen:
+    description: In check mode, whether a task before this one would change any of these files; else of no effect.
+    type: bool
+    default: false
 author: [Gridmill]
 """
 
 EXAMPLES = r"""
-- name: Put the configuration in force
+- name: Write the configuration
+  ansible.builtin.template: {src: site.conf.j2, dest: /etc/dnsmasq.d/site.conf, mode: "0644"}
+  register: __role_configuration
+
+- name: Put the configuration in force and start dnsmasq
   unit_in_force:
     unit: dnsmasq
     restart: [/etc/dnsmasq.d/site.conf]
-    reload: [/etc/site-names]
+    started: true
+    foreseen: "{{ __role_configuration is changed }}"
 """
 
 RETURN = r"""
 actions:
-  description: What was done, or would be in check mode - daemon-reload, restart, reload.
+  description: What was done, or would be in check mode - daemon-reload, enable, restart, start, reload.
   returned: always
   type: list
   elements: str
@@ -84,10 +107,12 @@ def main() -> None:
             "unit": {"type": "str", "required": True},
             "restart": {"type": "list", "elements": "path", "default": []},
             "reload": {"type": "list", "elements": "path", "default": []},
+            "started": {"type": "bool", "default": False},
+            "foreseen": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
-    name = module.params["unit"]
+    params, name = module.params, module.params["unit"]
     answer = run(["systemctl", "show", "--timestamp=us+utc", f"--property={','.join(PROPERTIES)}", name])
     if not answer.ok:
         module.fail_json(msg=f"systemctl show {name}: {answer.complaint()}")
@@ -96,22 +121,25 @@ def main() -> None:
         module.fail_json(msg=f"systemd knows no unit {name} that it could load: is its package installed?")
     note = RUNTIME / "in-force" / f"{name}.json"
     noted = noted_in(note)
-    found = {path: fingerprint(Path(path)) for path in (*module.params["restart"], *module.params["reload"])}
+    found = {path: fingerprint(Path(path)) for path in (*params["restart"], *params["reload"])}
     old = outdated(found, noted, unit.started) if unit.loaded and unit.live else []
-    actions = ["daemon-reload"] if unit.loaded and unit.reload_needed else []
-    if old:
-        actions.append("restart" if set(old) & set(module.params["restart"]) else "reload")
+    foreseen = module.check_mode and params["foreseen"]
+    restart = bool(set(old) & set(params["restart"])) or (foreseen and bool(params["restart"]))
+    steps = actions(unit, restart=restart, reload=bool(old) or foreseen, start=params["started"])
     if not module.check_mode:
-        for action in actions:
-            argv = ["systemctl", action] if action == "daemon-reload" else ["systemctl", action, name]
+        for step in steps:
+            argv = ["systemctl", step] if step == READ_AGAIN else ["systemctl", step, name]
             answer = run(argv, timeout=TIMEOUT)
             if not answer.ok:
                 module.fail_json(msg=f"{' '.join(argv)}: {answer.complaint()}; journalctl --unit {name} may say why")
         if old:
             keep(note, {path: print_ for path, print_ in found.items() if print_ is not None})
-    lines = [f"{action} {name}" for action in actions]
+    lines = [f"{step} {name}" for step in steps]
     module.exit_json(
-        changed=bool(actions), actions=actions, files=old, diff={"prepared": "".join(f"+{line}\n" for line in lines)}
+        changed=bool(set(steps) - {READ_AGAIN}),
+        actions=steps,
+        files=old,
+        diff={"prepared": "".join(f"+{line}\n" for line in lines)},
     )
 
 

@@ -14,7 +14,18 @@ from pathlib import Path
 EPOCH = datetime.fromtimestamp(0, UTC)
 MICROSECOND = 1000
 LIVE = frozenset({"active", "reloading", "activating", "deactivating", "failed", "refreshing", "maintenance"})
-PROPERTIES = ("LoadState", "ActiveState", "NeedDaemonReload", "InactiveExitTimestamp", "InactiveExitTimestampMonotonic")
+RUNNING = LIVE - {"failed", "deactivating"}
+NOT_ENABLED = frozenset({"disabled", "masked", "masked-runtime", "bad"})
+PROPERTIES = (
+    "LoadState",
+    "ActiveState",
+    "UnitFileState",
+    "NeedDaemonReload",
+    "InactiveExitTimestamp",
+    "InactiveExitTimestampMonotonic",
+)
+READ_AGAIN = "daemon-reload"
+"""systemd reads its units again; by itself that changes nothing that runs, so it counts for no change."""
 
 Fingerprint = tuple[int, int]
 
@@ -35,6 +46,8 @@ class Unit:
     live: bool
     reload_needed: bool
     started: int
+    running: bool = True
+    enabled: bool = True
 
 
 def parse_unit(output: str, clock: Clock) -> Unit:
@@ -50,7 +63,24 @@ def parse_unit(output: str, clock: Clock) -> Unit:
         live=fields.get("ActiveState") in LIVE,
         reload_needed=fields.get("NeedDaemonReload") == "yes",
         started=min(_recorded(fields.get("InactiveExitTimestamp", "")), clock.real - ago),
+        running=fields.get("ActiveState") in RUNNING,
+        enabled=fields.get("UnitFileState") not in NOT_ENABLED,
     )
+
+
+def actions(unit: Unit, *, restart: bool, reload: bool, start: bool) -> list[str]:
+    """What systemctl is to do: `restart` or `reload` because of files that are open, `start` to have the unit run now
+    and whenever the machine starts. A unit that is not there yet will have to be started."""
+    found = [READ_AGAIN] if unit.loaded and unit.reload_needed else []
+    if start and not (unit.loaded and unit.enabled):
+        found.append("enable")
+    if unit.loaded and unit.live and restart:
+        found.append("restart")
+    elif start and not (unit.loaded and unit.running):
+        found.append("start")
+    elif unit.loaded and unit.live and reload:
+        found.append("reload")
+    return found
 
 
 def _recorded(text: str) -> int:

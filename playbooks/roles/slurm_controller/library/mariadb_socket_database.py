@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.commands import MISSING, run
@@ -14,6 +15,8 @@ short_description: A database that one local user owns
 description:
   - Makes a database and a database user that logs in as the operating system user of the same name over the unix
     socket. There is no password, so none can leak or expire.
+  - In check mode, where a server that an earlier task would start is not running, the database's directory says
+    whether it was made before.
 options:
   database:
     description: Name of the database.
@@ -42,6 +45,7 @@ statements:
 """
 
 
+DATA = Path("/var/lib/mysql")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -75,8 +79,9 @@ def main() -> None:
             ]
         )
     )
-    if missing and module.check_mode:
-        module.exit_json(changed=True, statements=everything)
+    if module.check_mode and (missing or complaint):
+        foreseen = [] if (DATA / database).exists() else everything
+        module.exit_json(changed=bool(foreseen), statements=foreseen)
     if complaint:
         module.fail_json(msg=f"mariadb: {complaint}")
     statements = []

@@ -1,0 +1,48 @@
+"""Check mode foretells exactly what a run then changes, whatever was edited in the stack or tampered with on machines.
+
+The first run on bare machines is compared in test_chain.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import connect
+from tests.e2e.site_copy import SiteCopy
+
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
+
+OURS = "find /etc -type f -name '*gridmill*' -not -name '*lab*' -not -path '*lab/*' -not -path /etc/sudoers.d/gridmill"
+"""Files that roles write, by their names; those of the virtual site itself and of its first login are left alone."""
+SPOIL = f"""
+set -- $({OURS} | sort)
+for file; do
+  case $((number = number + 1)) in *[02468]) rm "$file";; *) echo '# spoiled' >> "$file";; esac
+done
+echo $#
+for unit in slurmd slurmctld slurmdbd sackd dnsmasq; do
+  if systemctl --quiet is-enabled $unit 2> /dev/null; then systemctl --quiet disable --now $unit; fi
+done
+rm -f /etc/localtime
+echo wrong > /etc/hostname
+"""
+"""Every other file is removed, the rest is added to; services are stopped and disabled."""
+
+
+def spoil(site: SiteCopy) -> None:
+    for role in ("store", "gpu1", "controller"):
+        assert int(connect(site, role).check_output(SPOIL)) >= 4
+
+
+def test_edits_and_damage_are_foretold_and_mended(site: SiteCopy) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+ chris"
+    site.edit("      bootstrap:\n", f'        chris: {{uid: 2003, keys: ["{key}"]}}\n      bootstrap:\n')
+    site.edit("maxTime: '1-00:00:00'", "maxTime: '3-00:00:00'")
+    site.edit("users: [anna]", "users: [anna, chris]")
+    site.edit("domain: e2e.gridmill.test\n", "domain: e2e.gridmill.test\n      resolvers: [198.19.16.1]\n")
+    spoil(site)
+    for phase in site.phases():
+        foretold = site.converge(phase, "check")
+        assert site.converge(phase, "apply") == foretold
+        assert all(foretold.values())
+        assert not any(site.converge(phase, "check").values())
