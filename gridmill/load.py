@@ -17,6 +17,8 @@ from gridmill.rules import check
 from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
 
 SITE_KEY = "gridmill:site"
+LARGEST_KEY = 65536
+"""Characters of a key file; vendors' keys have 2 to 5 thousand."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Definition:
 
     site: Site
     catalog: Catalog
+    keys: dict[str, str] = field(default_factory=dict)
+    """Public keys of package sources, beside the stack: text by file name."""
     file: str = ""
     lines: dict[ProblemPath, int] = field(default_factory=dict)
     data: Any = None
@@ -54,13 +58,27 @@ def load_definition(path: Path) -> Definition:
 
 
 def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
-    """Type and check plain data; `root` is the project's directory, where a site's own SKUs stand."""
+    """Type and check plain data; `root` is the project's directory, where a site's own SKUs and keys stand."""
     lines = lines or {}
     try:
         site = Site.model_validate(data)
     except ValidationError as error:
         raise ProblemsError(problem.located(file, lines) for problem in problems_of(error, Site)) from error
-    catalog = load_catalog(root / "inventories" / site.name / "skus")
-    if problems := check(site, catalog):
+    beside = root / "inventories" / site.name
+    catalog, keys = load_catalog(beside / "skus"), load_keys(beside / "keys")
+    if problems := check(site, catalog, keys):
         raise ProblemsError(problem.located(file, lines) for problem in problems)
-    return Definition(site, catalog, file, lines, data)
+    return Definition(site, catalog, keys, file, lines, data)
+
+
+def load_keys(directory: Path) -> dict[str, str]:
+    """Key files by name; one that cannot be read counts as empty, which the rules refuse."""
+    found: dict[str, str] = {}
+    for path in sorted(directory.glob("*.asc")):
+        try:
+            with path.open(encoding="utf-8") as stream:
+                text = stream.read(LARGEST_KEY + 1)
+        except (OSError, UnicodeDecodeError):
+            text = ""
+        found[path.name] = text if len(text) <= LARGEST_KEY else ""
+    return found

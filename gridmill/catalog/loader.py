@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gridmill.catalog.schema import Gpu, Node, SoftwareSet
+from gridmill.catalog.schema import Compatibility, Gpu, Node, SoftwareSet
 from gridmill.errors import Problem, ProblemsError
 from gridmill.model.diagnose import problems_of
 from gridmill.yaml_lines import parse
 
 BUILT_IN = Path(__file__).parent
-_Entry = TypeVar("_Entry", Gpu, Node, SoftwareSet)
+_Entry = TypeVar("_Entry", Gpu, Node, SoftwareSet, Compatibility)
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,21 @@ class Catalog:
     gpus: dict[str, Gpu] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)
     software: dict[str, SoftwareSet] = field(default_factory=dict)
+    compatibility: dict[str, Compatibility] = field(default_factory=dict)
 
     def joined(self, own: Catalog) -> Catalog:
         """This catalogue with a site's own entries, which win."""
-        return Catalog(self.gpus | own.gpus, self.nodes | own.nodes, self.software | own.software)
+        return Catalog(
+            self.gpus | own.gpus,
+            self.nodes | own.nodes,
+            self.software | own.software,
+            self.compatibility | own.compatibility,
+        )
+
+    def offered(self, os: str, source: str) -> SoftwareSet | None:
+        """What a source offers on an operating system; a mirror holds what NVIDIA's does, unless an entry says so."""
+        found = self.software.get(f"{os}-{source}")
+        return self.software.get(f"{os}-nvidia") if found is None and source == "mirror" else found
 
 
 def load_catalog(own: Path | None = None) -> Catalog:
@@ -61,6 +72,7 @@ def _load(directory: Path) -> Catalog:
         _entries(directory / "gpus", Gpu, problems),
         _entries(directory / "nodes", Node, problems),
         _entries(directory / "software", SoftwareSet, problems),
+        _entries(directory / "compatibility", Compatibility, problems),
     )
     if problems:
         raise ProblemsError(problems)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gridmill.model.base import LineText, Part, SkuId
+from gridmill.model.software import Fingerprint, SourceUrl, Version
 from gridmill.units import Bytes, Watts
 
 Confidence = Literal["data-sheet", "documented", "measured", "unverified", "simulated"]
@@ -34,6 +35,13 @@ class GpuPower(Part):
     """Draw without work."""
 
 
+Architecture = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell"]
+"""Generation of a GPU; what goes with it stands in compatibility/."""
+
+KernelFlavour = Literal["open", "proprietary"]
+"""Flavour of the driver's kernel modules."""
+
+
 class Gpu(Part):
     """A GPU."""
 
@@ -43,6 +51,9 @@ class Gpu(Part):
     """Name as NVML reports it."""
     gres_type: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
     """Slurm's type of the gres; part of NVML's name in lower case."""
+    architecture: Architecture
+    minimum_driver: Version
+    """Oldest driver that runs it."""
     memory: Bytes
     nvlinks: Annotated[int, Field(ge=0, le=36)]
     """NVLink links per GPU."""
@@ -85,8 +96,9 @@ class NodePower(Part):
 class Platform(Part):
     """What the operating system of the node allows; roles decide by it, they never guess."""
 
-    kernel_modules: Literal["dkms", "none"] = "dkms"
-    """`none`: a container or a machine whose kernel takes no modules."""
+    kernel_modules: Literal["dkms", "prebuilt", "none"] = "dkms"
+    """How the driver's modules come: built on the node for its kernel, or built and signed by the source of packages.
+    `none`: a container or a machine whose kernel takes no modules."""
     cgroup: Literal["v2", "none"] = "v2"
     """`none`: no delegated control groups, so Slurm tracks processes without them."""
 
@@ -103,18 +115,95 @@ class Node(Part):
     memory: Bytes
     gpu: NodeGpu | None = None
     power: NodePower
+    fabric_manager: bool = False
+    """Whether its GPUs hang on NVSwitches, which NVIDIA's Fabric Manager must set up before any GPU program runs."""
     platform: Platform = Platform()
     simulated: bool = False
     """Whether the node only exists in a virtual site."""
     sources: Annotated[list[Source], Field(min_length=1)]
 
 
+class ModulePackages(Part):
+    """Packages with one flavour of the kernel modules; none means that it is not offered that way."""
+
+    dkms: Annotated[dict[str, str], Field(default_factory=dict)]
+    prebuilt: Annotated[dict[str, str], Field(default_factory=dict)]
+
+
+class PackageNames(Part):
+    """What the packages of a source are called: a version pattern by name.
+
+    In patterns and names `{driver}`, `{branch}` (550 of 550.163.01), `{nccl}`, `{cuda}` and `{cuda-}` (12-4 of 12.4)
+    stand for the chosen versions; an empty pattern takes any version.
+    """
+
+    driver: dict[str, str]
+    """User side of the driver."""
+    modules: dict[KernelFlavour, ModulePackages]
+    """Kernel modules by flavour."""
+    persistence: dict[str, str]
+    """The persistence daemon."""
+    fabric_manager: Annotated[dict[str, str], Field(default_factory=dict)]
+    """Fabric Manager; none means that it is not offered."""
+    subnet_manager: Annotated[dict[str, str], Field(default_factory=dict)]
+    """NVLink subnet manager, which systems with Blackwell's NVSwitches need too."""
+    pinned: Annotated[list[str], Field(min_length=1)]
+    """What belongs to the driver, as the packages of an APT preference: never at another version than the driver's."""
+    nccl: dict[str, str]
+    cuda: dict[str, str]
+    """The toolkit of one version."""
+
+
+class Repository(Part):
+    """A vendor's public package repository."""
+
+    url: SourceUrl
+    suites: Annotated[list[str], Field(min_length=1)]
+    components: Annotated[list[str], Field(default_factory=list)]
+    fingerprint: Fingerprint
+    """Of the key that signs it."""
+    origin: LineText
+    """`Origin` in its Release file."""
+
+
 class SoftwareSet(Part):
-    """What one source offers on one operating system, and what goes together."""
+    """What one source offers on one operating system, and how its packages are called."""
 
     id: SkuId
     os: LineText
-    drivers: Annotated[list[str], Field(min_length=1)]
-    nccl: Annotated[list[str], Field(min_length=1)]
-    slurm: Annotated[list[str], Field(min_length=1)]
+    drivers: Annotated[list[Version], Field(min_length=1)]
+    nccl: Annotated[list[Version], Field(min_length=1)]
+    cuda: Annotated[list[Version], Field(default_factory=list)]
+    """Versions of the CUDA toolkit."""
+    side_by_side: bool = True
+    """Whether several versions of the toolkit can be installed on one machine."""
+    slurm: Annotated[list[Version], Field(default_factory=list)]
+    packages: PackageNames
+    repository: Repository | None = None
+    """Where the packages come from, unless the machine has that source from the start."""
+    provides: Annotated[list[str], Field(default_factory=list)]
+    """What a repository may be used for, as the packages of an APT preference; all else that it holds stays out."""
+    sources: Annotated[list[Source], Field(min_length=1)]
+
+
+class ArchitectureNeeds(Part):
+    """What a generation of GPUs asks for."""
+
+    kernel_modules: Annotated[list[KernelFlavour], Field(min_length=1)]
+    """Flavours that support it, the preferred one first."""
+    cuda_from: Version
+    """First toolkit that can build for it."""
+    cuda_before: Version | None = None
+    """First toolkit that no longer can."""
+
+
+class Compatibility(Part):
+    """Which drivers, toolkits and generations of GPUs go together."""
+
+    id: SkuId
+    architectures: dict[Architecture, ArchitectureNeeds]
+    cuda: dict[Version, Version]
+    """Oldest driver by toolkit."""
+    open_from: Version
+    """First driver whose open kernel modules are fit for data centres."""
     sources: Annotated[list[Source], Field(min_length=1)]

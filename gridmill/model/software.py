@@ -2,25 +2,81 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from gridmill.model.base import Part
+from gridmill.errors import printable
+from gridmill.model.base import LineText, Part
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+){1,3}$", max_length=24)]
 """A version number in quotes, such as "24.11"."""
+
+SourceUrl = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^https?://[a-z0-9](-?[a-z0-9])*(\.[a-z0-9](-?[a-z0-9])*)*(:[0-9]{1,5})?(/[A-Za-z0-9._~+-]+)*/?$",
+        max_length=200,
+    ),
+]
+"""Address of a package repository, without a login. Signatures are checked whichever way the packages come."""
+
+KeyFileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([._-]?[a-z0-9])*\.asc$", max_length=60)]
+"""A file in `inventories/<site>/keys/`: an OpenPGP public key in ASCII armor."""
+
+SuiteName = Annotated[str, StringConstraints(pattern=r"^(\./|/|[a-z0-9]([./_-]?[a-z0-9])*/?)$", max_length=60)]
+"""A suite such as `trixie`, or `./` for a repository without suites."""
+
+ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([._-]?[a-z0-9])*$", max_length=40)]
+"""A component such as `main`."""
+
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}")
+
+
+def parse_fingerprint(value: Any) -> str:
+    """The fingerprint of an OpenPGP key (version 4) as 40 digits; spaces as gpg prints them are fine."""
+    text = value.replace(" ", "").upper() if isinstance(value, str) else ""
+    if not _FINGERPRINT.fullmatch(text):
+        expected = "40 hexadecimal digits: the whole fingerprint, as its owner publishes it"
+        raise PydanticCustomError(
+            "fingerprint", "{found} is no fingerprint", {"found": printable(value), "expected": expected, "hint": ""}
+        )
+    return text
+
+
+Fingerprint = Annotated[
+    str,
+    BeforeValidator(parse_fingerprint),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f ]{40,50}$"}, mode="validation"),
+]
+
+
+class Cuda(Part):
+    """The CUDA toolkit, for building programs. Running them needs the driver only, which every GPU node has."""
+
+    toolkit: Literal["none", "shared", "node"] = "none"
+    """Where it is installed. `shared`: on the machines on which users log in, for building there. `node`: on those and
+    on every machine that runs jobs (5 GB each)."""
+    versions: list[Version] = Field(default_factory=list)
+    """Versions side by side, such as ["12.4"]."""
 
 
 class Nvidia(Part):
     """Driver and libraries of the GPU nodes."""
 
-    source: Literal["distro"] = "distro"
-    """`distro`: the packages of the operating system's own distribution."""
+    source: Literal["distro", "nvidia", "mirror"] = "distro"
+    """`distro`: the packages of the operating system's own distribution. `nvidia`: NVIDIA's public repository.
+    `mirror`: a repository of your own with NVIDIA's packages, as `software.sources.mirror` says."""
     driver: Version
     """Driver version, user space and kernel modules alike."""
+    kernel_modules: Literal["open", "proprietary"] = "open"
+    """Flavour of the kernel modules."""
     nccl: Version
     """NCCL version."""
+    cuda: Cuda = Cuda()
+    """CUDA toolkit."""
 
 
 class Slurm(Part):
@@ -30,11 +86,46 @@ class Slurm(Part):
     """Release series, such as "24.11"."""
 
 
+class NvidiaRepository(Part):
+    """NVIDIA's public repository; address and fingerprint stand in the catalogue."""
+
+    key: KeyFileName = "nvidia.asc"
+    """File in `inventories/<site>/keys/` with the key that NVIDIA signs it with, as fetched from there."""
+
+
+class Mirror(Part):
+    """A repository of your own that holds NVIDIA's packages."""
+
+    url: SourceUrl
+    """Address, such as `https://packages.ems1.example/nvidia`."""
+    suites: Annotated[list[SuiteName], Field(min_length=1, default_factory=lambda: ["./"])]
+    """Suites; `./` for a repository without."""
+    components: Annotated[list[ComponentName], Field(default_factory=list)]
+    """Components; none for a repository without suites."""
+    key: KeyFileName = "mirror.asc"
+    """File in `inventories/<site>/keys/` with the public key that signs it."""
+    fingerprint: Fingerprint
+    """Fingerprint of that key."""
+    origin: LineText = "NVIDIA"
+    """`Origin` in its Release file; a mirror that is copied bit by bit keeps NVIDIA's."""
+
+
+class PackageSources(Part):
+    """Where packages come from, beside the operating system's own sources."""
+
+    nvidia: NvidiaRepository = NvidiaRepository()
+    """NVIDIA's public repository, used where `nvidia.source` is `nvidia`."""
+    mirror: Mirror | None = None
+    """Your mirror, used where `nvidia.source` is `mirror`."""
+
+
 class Software(Part):
     """Operating system and versions; what goes together is checked against the catalogue."""
 
     os: Literal["debian-13"]
     """Operating system that the machines arrive with."""
+    sources: PackageSources = PackageSources()
+    """Package repositories."""
     nvidia: Nvidia
     """GPU software."""
     slurm: Slurm

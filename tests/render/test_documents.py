@@ -57,12 +57,12 @@ def test_a_pod_of_controllers_only_has_no_hosts(data: dict[str, Any]) -> None:
 
 def test_every_type_of_gpu_gets_a_job(data: dict[str, Any]) -> None:
     pod = copy.deepcopy(data["pods"]["pod-a"])
-    pod["nodes"] = {"gpu": {"sku": "dgx-h200", "at": ["r1/u1"]}}
+    pod["nodes"] = {"gpu": {"sku": "srv-4xl40s", "at": ["r1/u1"]}}
     data["pods"]["pod-b"] = pod
     jobs = made(data)["acceptance"]["groups"]["controllers"]["vars"]["acceptance_jobs"]
     assert [(job["name"], job["gres"]) for job in jobs] == [
         ("gridmill-accept-gpu-h100", "gpu:h100:2"),
-        ("gridmill-accept-gpu-h200", "gpu:h200:2"),
+        ("gridmill-accept-gpu-l40s", "gpu:l40s:2"),
     ]
     # one node without control groups, and Slurm confines nobody: the job must ask for its own GPUs
     assert all("CUDA_VISIBLE_DEVICES" in job["command"] for job in jobs)
@@ -70,7 +70,7 @@ def test_every_type_of_gpu_gets_a_job(data: dict[str, Any]) -> None:
 
 def test_where_slurm_confines_jobs_they_must_see_no_other_gpu(data: dict[str, Any]) -> None:
     pod = data["pods"]["pod-a"]["nodes"]
-    pod["gpu"]["sku"] = "dgx-h100"
+    pod["gpu"]["sku"] = "srv-4xl40s"
     jobs = made(data)["acceptance"]["groups"]["controllers"]["vars"]["acceptance_jobs"]
     assert [job["command"] for job in jobs] == ["nvidia-smi --list-gpus"]
 
