@@ -173,7 +173,8 @@ class Machine:
 
 def place_of(host: RackedHost) -> dict[str, object]:
     """What of a machine can only change by racking it anew."""
-    return {"fqdn": host.fqdn, "address": host.address, "gpus": host.gpus.count if host.gpus else 0}
+    addresses = {"address": host.address, **({"address6": host.address6} if host.address6 else {})}
+    return {"fqdn": host.fqdn, **addresses, "gpus": host.gpus.count if host.gpus else 0}
 
 
 def install_file(root: Path, path: str, text: str, *, mode: int = 0o644, owner: int = 0) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lab.processes import run
 _INTERFACE_NAME_LENGTH = 15
 _ROUTE_PROTOCOL = "198"  # marks our route among the host's
 _ROUTE_METRIC = "4278198272"
+_FAMILIES = {4: "inet", 6: "inet6"}
 _DEFAULT_ROUTE_BITS = 1  # a VPN writes the default route as two halves
 _LOCAL_TYPES = {"local", "broadcast", "multicast", "anycast"}
 
@@ -42,11 +43,28 @@ class Bridge:
     address: str
     supernet: str
     owner: str
+    address6: str | None = None
+    supernet6: str | None = None
 
     @property
-    def interface(self) -> IPv4Interface:
+    def interface(self) -> str:
         """Address with prefix length."""
-        return IPv4Interface(f"{self.address}/{IPv4Network(self.supernet).prefixlen}")
+        return str(self.interfaces[0])
+
+    @property
+    def interfaces(self) -> list[IPv4Interface | IPv6Interface]:
+        """Its address of each kind, with prefix length."""
+        pairs = ((self.address, self.supernet), (self.address6, self.supernet6))
+        return [
+            ip_interface(f"{address}/{ip_network(supernet).prefixlen}")
+            for address, supernet in pairs
+            if address and supernet
+        ]
+
+    @property
+    def supernets(self) -> list[str]:
+        """The site's addresses, in CIDR form."""
+        return [str(interface.network) for interface in self.interfaces]
 
 
 def _ip_json(*arguments: str) -> list[dict[str, Any]]:
@@ -59,59 +77,80 @@ def find_clash(
     addresses: list[dict[str, Any]],
     routes: list[dict[str, Any]],
 ) -> str | None:
-    """Who on this host holds a part of the supernet already, going by `ip -json` output; None when nobody does."""
-    ours = IPv4Network(bridge.supernet)
+    """Who on this host holds a part of a supernet already, going by `ip -json` output; None when nobody does."""
+    clashes = (
+        _address_clash(bridge, interface, addresses) or _route_clash(bridge, interface, routes)
+        for interface in bridge.interfaces
+    )
+    return next((clash for clash in clashes if clash), None)
+
+
+def _address_clash(bridge: Bridge, ours: IPv4Interface | IPv6Interface, addresses: list[dict[str, Any]]) -> str | None:
     for link in addresses:
         for entry in link.get("addr_info", []):
-            if entry.get("family") != "inet":
+            if entry.get("family") != _FAMILIES[ours.version]:
                 continue
-            held = IPv4Interface(f"{entry['local']}/{entry['prefixlen']}")
-            if not held.network.overlaps(ours):
+            held = ip_interface(f"{entry['local']}/{entry['prefixlen']}")
+            if not _overlap(held, ours):
                 continue
             if link["ifname"] == bridge.name and link.get("ifalias", bridge.owner) == bridge.owner:
                 continue
             alias = f" ({link['ifalias']})" if link.get("ifalias") else ""
             return f"address {held} on {link['ifname']}{alias}"
+    return None
+
+
+def _route_clash(bridge: Bridge, ours: IPv4Interface | IPv6Interface, routes: list[dict[str, Any]]) -> str | None:
     for route in routes:
         if route.get("type", "unicast") in _LOCAL_TYPES or route["dst"] == "default":
             continue
-        network = IPv4Network(route["dst"], strict=False)
-        if network.prefixlen <= _DEFAULT_ROUTE_BITS or not network.overlaps(ours):
+        held = ip_interface(route["dst"])
+        if held.network.prefixlen <= _DEFAULT_ROUTE_BITS or not _overlap(held, ours):
             continue
         # an unreachable route of a lab that is down holds nothing; one that is up shows by its bridge's address
         idle = str(route.get("protocol")) == _ROUTE_PROTOCOL and route.get("type") == "unreachable"
         own = route.get("dev") == bridge.name or idle
         if not own:
             way = f"via {route['dev']}" if "dev" in route else str(route.get("type", "unicast"))
-            return f"route {network} {way}"
+            return f"route {held.network} {way}"
     return None
 
 
+def _overlap(one: IPv4Interface | IPv6Interface, other: IPv4Interface | IPv6Interface) -> bool:
+    return one.version == other.version and one.network.overlaps(other.network)
+
+
 def check_no_clash(bridge: Bridge) -> None:
-    """LabError naming the holder when the supernet, or the bridge's name, belongs to somebody else."""
+    """LabError naming the holder when a supernet, or the bridge's name, belongs to somebody else."""
     addresses = _ip_json("-details", "addr")
     for link in addresses:
         if link["ifname"] == bridge.name and link.get("ifalias") != bridge.owner:
             holder = link.get("ifalias") or "an interface that the lab did not make"
             raise LabError(f"the name {bridge.name} is taken by: {holder}", "end that lab first, or rename the site")
-    holder = find_clash(bridge, addresses, _ip_json("-4", "route", "show", "table", "all"))
+    routes = [
+        route
+        for interface in bridge.interfaces
+        for route in _ip_json(f"-{interface.version}", "route", "show", "table", "all")
+    ]
+    holder = find_clash(bridge, addresses, routes)
     if holder:
         raise LabError(
-            f"the lab's supernet {bridge.supernet} clashes with {holder}",
+            f"the lab's supernet {' or '.join(bridge.supernets)} clashes with {holder}",
             "end the lab that holds it (python -m lab down there), or give this site another supernet",
         )
 
 
 def bring_up(bridge: Bridge) -> bool:
-    """Make bridge and route as far as they are missing; True when something had to be made.
+    """Make bridge and routes as far as they are missing; True when something had to be made.
 
-    The unreachable route comes first: from then on a packet for a machine that is down stays on this host.
+    The unreachable routes come first: from then on a packet for a machine that is down stays on this host.
     """
     check_no_clash(bridge)
     changed = False
-    if not _route_exists(bridge):
-        run(["ip", "route", "add", *_unreachable(bridge)])
-        changed = True
+    for interface in bridge.interfaces:
+        if not _route_exists(interface):
+            run(["ip", f"-{interface.version}", "route", "add", *_unreachable(interface)])
+            changed = True
     existing = {link["ifname"]: link for link in _ip_json("-details", "addr")}
     if bridge.name not in existing:
         # a MAC address of its own: else the bridge takes a port's, and changes it whenever that machine restarts
@@ -119,24 +158,36 @@ def bring_up(bridge: Bridge) -> bool:
         run(["ip", "link", "add", *link, "stp_state", "0", "forward_delay", "0"])
         run(["ip", "link", "set", "dev", bridge.name, "alias", bridge.owner])
         changed = True
-    for path, value in (
-        (f"/proc/sys/net/ipv6/conf/{bridge.name}/disable_ipv6", "1"),
-        (f"/proc/sys/net/ipv4/conf/{bridge.name}/forwarding", "0"),
-    ):
-        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
-            Path(path).write_text(value)
-    held = existing.get(bridge.name, {}).get("addr_info", [])
-    if not any(entry.get("local") == bridge.address for entry in held):
-        run(["ip", "addr", "add", str(bridge.interface), "dev", bridge.name])
-        changed = True
+    _settle(bridge)
+    held = {entry.get("local") for entry in existing.get(bridge.name, {}).get("addr_info", [])}
+    for interface in bridge.interfaces:
+        if str(interface.ip) not in held:
+            run(["ip", "addr", "add", str(interface), "dev", bridge.name])
+            changed = True
     run(["ip", "link", "set", "dev", bridge.name, "up"])
     return changed
+
+
+def _settle(bridge: Bridge) -> None:
+    """Kernel settings of the bridge: it forwards nothing, and has no IPv6 address but a planned one."""
+    conf = Path("/proc/sys/net/ipv6/conf") / bridge.name
+    settings = {
+        Path("/proc/sys/net/ipv4/conf") / bridge.name / "forwarding": "0",
+        conf / "disable_ipv6": "0" if bridge.supernet6 else "1",
+        conf / "addr_gen_mode": "1",  # no link-local address
+        conf / "accept_ra": "0",
+        conf / "accept_dad": "0",  # the first machine is asked at once, and nobody else is on this bridge
+        conf / "forwarding": "0",
+    }
+    for path, value in settings.items():
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            path.write_text(value)
 
 
 def take_down(bridge: Bridge) -> None:
     """Remove our bridge; nothing happens to what another made.
 
-    The unreachable route stays (until the host restarts): whoever runs something against a site that is down must not
+    The unreachable routes stay (until the host restarts): whoever runs something against a site that is down must not
     reach a stranger's machine by the default route.
     """
     for link in _ip_json("link"):
@@ -145,18 +196,19 @@ def take_down(bridge: Bridge) -> None:
 
 
 def is_up(bridge: Bridge) -> bool:
-    """Whether the bridge stands with its address."""
+    """Whether the bridge stands with its addresses."""
+    wanted = {str(interface.ip) for interface in bridge.interfaces}
     return any(
-        link["ifname"] == bridge.name
-        and any(entry.get("local") == bridge.address for entry in link.get("addr_info", []))
+        link["ifname"] == bridge.name and wanted <= {entry.get("local") for entry in link.get("addr_info", [])}
         for link in _ip_json("-details", "addr")
     )
 
 
-def _unreachable(bridge: Bridge) -> list[str]:
-    return ["unreachable", bridge.supernet, "metric", _ROUTE_METRIC, "proto", _ROUTE_PROTOCOL]
+def _unreachable(interface: IPv4Interface | IPv6Interface) -> list[str]:
+    return ["unreachable", str(interface.network), "metric", _ROUTE_METRIC, "proto", _ROUTE_PROTOCOL]
 
 
-def _route_exists(bridge: Bridge) -> bool:
-    routes = _ip_json("-4", "route", "show", "type", "unreachable")
-    return any(route["dst"] == bridge.supernet and str(route.get("protocol")) == _ROUTE_PROTOCOL for route in routes)
+def _route_exists(interface: IPv4Interface | IPv6Interface) -> bool:
+    routes = _ip_json(f"-{interface.version}", "route", "show", "type", "unreachable")
+    supernet = str(interface.network)
+    return any(route["dst"] == supernet and str(route.get("protocol")) == _ROUTE_PROTOCOL for route in routes)

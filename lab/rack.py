@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ class RackedHost:
     address: str
     serial: str | None
     gpus: RackedGpus | None
+    address6: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,18 @@ class RackedSite:
     identity_file: str
     known_hosts_file: str
     hosts: tuple[RackedHost, ...]
+    supernet6: str | None = None
+    bridge_address6: str | None = None
 
     @property
     def prefix_length(self) -> int:
         """Prefix length of the network that all machines share."""
         return IPv4Network(self.supernet).prefixlen
+
+    @property
+    def prefix_length6(self) -> int:
+        """The same of the IPv6 network; 0 without one."""
+        return IPv6Network(self.supernet6).prefixlen if self.supernet6 else 0
 
     def check(self) -> None:
         """LabError when the rack contradicts itself (an address outside the supernet, a name used twice)."""
@@ -70,6 +78,8 @@ class RackedSite:
             if host.address in seen:
                 raise LabError(f"{host.name}: address {host.address} already belongs to {seen[host.address]}")
             seen[host.address] = host.name
+            if host.address6 and (not self.supernet6 or IPv6Address(host.address6) not in IPv6Network(self.supernet6)):
+                raise LabError(f"{host.name}: address {host.address6} lies outside the supernet {self.supernet6}")
         names = [host.name for host in self.hosts]
         if len(set(names)) != len(names):
             raise LabError("two machines of the rack have one name")
@@ -82,6 +92,7 @@ def from_plan(plan: SitePlan) -> RackedSite:
             name=host.name,
             fqdn=host.fqdn,
             address=str(host.address),
+            address6=host.address6,
             serial=host.serial,
             gpus=None
             if host.gpu is None
@@ -111,6 +122,8 @@ def from_plan(plan: SitePlan) -> RackedSite:
         identity_file=_expand(plan.access.identity_file),
         known_hosts_file=_expand(plan.access.known_hosts_file),
         hosts=hosts,
+        supernet6=plan.supernet6,
+        bridge_address6=plan.infrastructure_address6,
     )
 
 

@@ -21,6 +21,7 @@ class RackingSite:
 
     name: str
     prefix_length: int
+    prefix_length6: int
     bridge_address: str
     user: str
     authorized_key: str
@@ -86,7 +87,9 @@ def files(host: RackedHost, site: RackingSite) -> dict[str, str]:
         "etc/systemd/network/10-host0.network": (
             f"[Match]\nName=host0\n\n"
             f"[Link]\nMACAddress={network.mac_address(site.name, host.name)}\n\n"
-            f"[Network]\nAddress={host.address}/{site.prefix_length}\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n"
+            f"[Network]\nAddress={host.address}/{site.prefix_length}\n"
+            + (f"Address={host.address6}/{site.prefix_length6}\n" if host.address6 else "")
+            + "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
         ),
         # the lab asks for the SSH greeting to see whether a machine is up; that is no attack
         "etc/ssh/sshd_config.d/20-lab.conf": f"PerSourcePenaltyExemptList {site.bridge_address}\n",

@@ -44,6 +44,8 @@ class LabSite:
             name=network.bridge_name(self.rack.name),
             address=self.rack.bridge_address,
             supernet=self.rack.supernet,
+            address6=self.rack.bridge_address6,
+            supernet6=self.rack.supernet6,
             owner=f"Gridmill lab '{self.rack.name}' of {self.paths.state}",
         )
 
@@ -107,10 +109,8 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
             json.dumps({"stack": str(stack.resolve()), "rack": encode(rack)}, indent=1) + "\n",
         )
         if network.bring_up(site.bridge):
-            progress.line(
-                "network",
-                f"bridge {site.bridge.name} {site.bridge.interface}, nothing leaves {rack.supernet}",
-            )
+            kept = " and ".join(site.bridge.supernets)
+            progress.line("network", f"bridge {site.bridge.name} {site.bridge.interface}, nothing leaves {kept}")
         proxy_settings = _proxy_settings(site, mirrors, settings.proxy)
         if proxy.ensure_running(site.paths, proxy_settings):
             progress.line("package proxy", f"{proxy_settings.url}, to {', '.join(sorted(_names(mirrors)))}")
@@ -119,6 +119,7 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
         common = RackingSite(
             name=rack.name,
             prefix_length=rack.prefix_length,
+            prefix_length6=rack.prefix_length6,
             bridge_address=rack.bridge_address,
             user=rack.bootstrap_user,
             authorized_key=keys.ensure_ssh_key(Path(rack.identity_file), comment=f"gridmill-lab-{rack.name}"),
@@ -157,11 +158,17 @@ def _check_same_network(site: LabSite) -> None:
     if not site.paths.rack.exists() or not site.standing():
         return
     before = decode(json.loads(site.paths.rack.read_text())["rack"])
-    if (before.supernet, before.bridge_address) != (site.rack.supernet, site.rack.bridge_address):
+    held, planned = network_of(before), network_of(site.rack)
+    if held != planned:
         raise LabError(
-            f"site {site.rack.name} stands with supernet {before.supernet}, the plan now says {site.rack.supernet}",
+            f"site {site.rack.name} stands with supernet {held}, the plan now says {planned}",
             "python -m lab down, then up",
         )
+
+
+def network_of(rack: RackedSite) -> str:
+    """The addresses that a rack's machines hang on, as text."""
+    return " and ".join(filter(None, (rack.supernet, rack.supernet6)))
 
 
 def _check_place(site: LabSite, machine: Machine, host: RackedHost, *, prune: bool) -> None:
@@ -170,7 +177,9 @@ def _check_place(site: LabSite, machine: Machine, host: RackedHost, *, prune: bo
     if not before or before == planned:
         return
     changes = ", ".join(
-        f"{key} {before.get(key)} -> {planned[key]}" for key in planned if before.get(key) != planned[key]
+        f"{key} {before.get(key)} -> {planned.get(key)}"
+        for key in {**before, **planned}
+        if before.get(key) != planned.get(key)
     )
     if not prune:
         raise LabError(

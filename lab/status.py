@@ -42,7 +42,7 @@ def collect(site: LabSite) -> dict[str, Any]:
         "simulated": True,
         "bridge": {
             "name": site.bridge.name,
-            "address": str(site.bridge.interface),
+            "address": site.bridge.interface,
             "state": "up" if network.is_up(site.bridge) else "down",
         },
         "proxy": {

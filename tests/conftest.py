@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from gridmill.load import Definition, load_definition
 from gridmill.plan import SitePlan, plan_site
+
+# how long an example takes says more about the machine than about the code
+hypothesis.settings.register_profile("gridmill", deadline=None)
+hypothesis.settings.load_profile("gridmill")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -101,6 +101,8 @@ class Platform(Part):
     `none`: a container or a machine whose kernel takes no modules."""
     cgroup: Literal["v2", "none"] = "v2"
     """`none`: no delegated control groups, so Slurm tracks processes without them."""
+    clock: Literal["own", "host"] = "own"
+    """`host`: the clock belongs to the machine underneath (a container), and time is compared but never set."""
 
 
 class Node(Part):

@@ -2,7 +2,7 @@
 
 from gridmill.model.access import Access, Admin, Bootstrap
 from gridmill.model.grid import Grid
-from gridmill.model.network import Network
+from gridmill.model.network import Network, Vlan
 from gridmill.model.pods import NodeGroup, Pod, Rack, Slot
 from gridmill.model.scheduler import Account, Partition, Scheduler
 from gridmill.model.site import Site
@@ -23,4 +23,5 @@ __all__ = [
     "Site",
     "Slot",
     "Software",
+    "Vlan",
 ]

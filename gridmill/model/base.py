@@ -22,6 +22,9 @@ class Part(BaseModel):
     )
 
 
+LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+"""One label of a DNS name in lower case (RFC 1035: up to 63 characters)."""
+
 SiteName = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=24)]
 """Name of a site: also the Slurm cluster's name."""
 
@@ -39,7 +42,7 @@ SkuId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9])*$", max
 
 DomainName = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9](-?[a-z0-9]){0,62}(\.[a-z0-9](-?[a-z0-9]){0,62})+$", max_length=190),
+    StringConstraints(pattern=rf"^{LABEL}(\.{LABEL})+$", max_length=190),
 ]
 """A DNS domain in lower case with at least two labels."""
 
@@ -49,5 +52,8 @@ UserName = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")
 PartitionName = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=32)]
 """Name of a Slurm partition."""
 
-LineText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$", max_length=200)]
-"""One line of text for people."""
+INVISIBLE = r"\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+"""Control characters, and what hides text or turns its direction, as a class of characters."""
+
+LineText = Annotated[str, StringConstraints(pattern=rf"^[^{INVISIBLE}]+$", max_length=200)]
+"""One line of text for people, without characters that nobody sees."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from gridmill.catalog import Catalog
 from gridmill.load import Definition
-from gridmill.model import Site
+from gridmill.model import Network, Site
 from gridmill.model.pods import Pod, Slot
-from gridmill.plan.addresses import host_address, pod_network
-from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan
+from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
+from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
 from gridmill.plan.slurm import plan_slurm
 from gridmill.rules.hardware import node_label
+from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
 from gridmill.rules.power import Draw, pod_draw
 from gridmill.rules.slurm import services_of
@@ -23,14 +24,24 @@ def plan_site(definition: Definition) -> SitePlan:
     draw = sum((pod_draw(pod, catalog) for pod in site.pods.values()), Draw())
     bootstrap = site.access.bootstrap
     software = site.software
+    network = site.network
     return SitePlan(
         name=site.name,
-        domain=site.network.domain,
-        supernet=str(site.network.supernet),
-        prefix_length=site.network.supernet.prefixlen,
-        infrastructure_address=str(site.network.supernet.network_address + 1),
+        domain=network.domain,
+        supernet=str(network.supernet),
+        prefix_length=network.supernet.prefixlen,
+        infrastructure_address=str(network.supernet.network_address + 1),
+        supernet6=str(network.supernet6) if network.supernet6 else None,
+        infrastructure_address6=str(network.supernet6.network_address + 1) if network.supernet6 else None,
         timezone=site.location.timezone,
-        resolvers=tuple(site.network.resolvers),
+        resolvers=tuple(network.resolvers),
+        time_servers=tuple(network.time_servers),
+        records=_records(network, addresses=True),
+        aliases=_records(network, addresses=False),
+        vlans=tuple(
+            VlanPlan(name, vlan.id, str(vlan.network) if vlan.network else None)
+            for name, vlan in sorted(network.vlans.items(), key=lambda item: item[1].id)
+        ),
         access=AccessPlan(bootstrap.user, bootstrap.identity_file, bootstrap.known_hosts_file),
         admins=tuple(
             {"name": name, "uid": admin.uid, "keys": list(admin.keys)}
@@ -57,20 +68,40 @@ def _plan_pod(site: Site, catalog: Catalog, key: str, pod: Pod) -> PodPlan:
     if index is None:
         raise ValueError(f"{key} has no number; the site was not checked")
     network = pod_network(site.network.supernet, site.network.pod_prefix, index)
+    network6 = pod_network6(site.network.supernet6, index) if site.network.supernet6 else None
     racks = {name: rack_index(name, rack) or 0 for name, rack in pod.racks.items()}
-    hosts = [
-        _plan_host(site, catalog, key, group_key, slot, str(host_address(network, racks[slot.rack], slot.unit)), pod)
-        for group_key, group in pod.nodes.items()
-        for slot in group.at
-    ]
+    hosts = []
+    for group_key, group in pod.nodes.items():
+        for slot in group.at:
+            rack = racks[slot.rack]
+            addresses = (
+                str(host_address(network, rack, slot.unit)),
+                str(host_address6(network6, rack, slot.unit)) if network6 else None,
+            )
+            hosts.append(_plan_host(site, catalog, key, group_key, slot, addresses, pod))
     hosts.sort(key=lambda host: (racks[host.rack], host.unit))
     draw = pod_draw(pod, catalog)
     power = PowerPlan(pod.budget, draw.nameplate_w, draw.typical_w, draw.idle_w)
-    return PodPlan(key, index, str(network), tuple(hosts), power)
+    return PodPlan(key, index, str(network), tuple(hosts), power, str(network6) if network6 else None)
+
+
+def _records(network: Network, *, addresses: bool) -> dict[str, str]:
+    """Full names of `network.records` that stand for addresses, or those that stand for machines."""
+    return {
+        f"{name}.{network.domain}": target
+        for name, target in sorted(network.records.items())
+        if is_address(target) is addresses
+    }
 
 
 def _plan_host(
-    site: Site, catalog: Catalog, pod_key: str, group_key: str, slot: Slot, address: str, pod: Pod
+    site: Site,
+    catalog: Catalog,
+    pod_key: str,
+    group_key: str,
+    slot: Slot,
+    addresses: tuple[str, str | None],
+    pod: Pod,
 ) -> HostPlan:
     group = pod.nodes[group_key]
     sku = catalog.nodes[group.sku]
@@ -90,7 +121,8 @@ def _plan_host(
     return HostPlan(
         name=name,
         fqdn=f"{name}.{site.network.domain}",
-        address=address,
+        address=addresses[0],
+        address6=addresses[1],
         pod=pod_key,
         rack=slot.rack,
         unit=slot.unit,
@@ -101,4 +133,5 @@ def _plan_host(
         gpu=gpu,
         kernel_modules=sku.platform.kernel_modules,
         simulated=sku.simulated,
+        clock=sku.platform.clock,
     )

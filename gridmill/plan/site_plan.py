@@ -40,6 +40,9 @@ class HostPlan:
     """`dkms` or `none`, as the SKU's platform declares."""
     simulated: bool
     serial: str | None = None
+    address6: str | None = None
+    clock: str = "own"
+    """`own`, or `host` where the machine must not set its clock, as the SKU's platform declares."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,17 @@ class PodPlan:
     """Its block of addresses, in CIDR form."""
     hosts: tuple[HostPlan, ...]
     power: PowerPlan
+    network6: str | None = None
+    """Its /64, in CIDR form."""
+
+
+@dataclass(frozen=True)
+class VlanPlan:
+    """A VLAN: shown and checked, configured by whoever runs the switches."""
+
+    name: str
+    id: int
+    network: str | None
 
 
 @dataclass(frozen=True)
@@ -104,9 +118,19 @@ class SitePlan:
     prefix_length: int
     infrastructure_address: str
     """First address of the supernet: bridge, gateway or router of the management network."""
+    supernet6: str | None
+    infrastructure_address6: str | None
+    """First address of the IPv6 supernet."""
     timezone: str
     resolvers: tuple[str, ...]
     """DNS servers that know the world outside."""
+    time_servers: tuple[str, ...]
+    """NTP servers that the controllers follow; none lets the site agree on their own clock."""
+    records: dict[str, str]
+    """More addresses by full name."""
+    aliases: dict[str, str]
+    """Machines (by name) by the full names that also stand for them."""
+    vlans: tuple[VlanPlan, ...]
     access: AccessPlan
     admins: tuple[dict[str, Any], ...]
     software: dict[str, str]

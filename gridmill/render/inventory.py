@@ -51,6 +51,7 @@ def inventory_yaml(phases: dict[str, Document]) -> str:
                 "ansible_host": host["address"],
                 "base_fqdn": f"{name}.{document['domain']}",
                 "base_address": host["address"],
+                **({"base_address6": host["address6"]} if "address6" in host else {}),
             }
         for name, group in document["groups"].items():
             merged = groups.setdefault(name, {"hosts": {}, "vars": {}})

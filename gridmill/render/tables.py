@@ -10,12 +10,14 @@ from gridmill.units import kilowatts
 
 
 def site_table(plan: SitePlan) -> str:
-    """Machines pod by pod, and power against budgets and the connection."""
-    rows = [("NODE", "ADDRESS", "SKU", "SERVICES", "GPUS")]
+    """Machines pod by pod, networks, and power against budgets and the connection."""
+    six = ("ADDRESS6",) if plan.supernet6 else ()
+    rows = [("NODE", "ADDRESS", *six, "SKU", "SERVICES", "GPUS")]
     rows += [
         (
             host.name,
             host.address,
+            *((host.address6 or "",) if six else ()),
             host.sku,
             ",".join(host.services),
             _gpus(host.gpu, simulated=host.simulated),
@@ -23,6 +25,7 @@ def site_table(plan: SitePlan) -> str:
         for host in plan.hosts
     ]
     lines = [f"Site {plan.name}, {plan.domain}" + (", simulated" if plan.simulated else ""), "", *columns(rows), ""]
+    lines += [*columns(_networks(plan)), ""]
     power = [("POWER", "NAMEPLATE", "LIMIT", "MARGIN")]
     power += [
         (pod.key, kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
@@ -38,6 +41,15 @@ def site_table(plan: SitePlan) -> str:
         )
     )
     return "\n".join([*lines, *columns(power)])
+
+
+def _networks(plan: SitePlan) -> list[tuple[str, ...]]:
+    """Who has which addresses: the site, its pods, its VLANs."""
+    rows: list[tuple[str, ...]] = [("NETWORK", "ADDRESSES", "VLAN")]
+    rows.append(("supernet", ", ".join(filter(None, (plan.supernet, plan.supernet6))), ""))
+    rows += [(pod.key, ", ".join(filter(None, (pod.network, pod.network6))), "") for pod in plan.pods]
+    rows += [(vlan.name, vlan.network or "", str(vlan.id)) for vlan in plan.vlans]
+    return [*rows, ("time", ", ".join(plan.time_servers) or "the controllers' own clock", "")]
 
 
 def summary_table(summary: dict[str, Any]) -> str:

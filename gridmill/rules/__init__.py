@@ -10,6 +10,7 @@ from gridmill.model import Site
 from gridmill.rules.addressing import addressing_problems
 from gridmill.rules.compatibility import compatibility_problems
 from gridmill.rules.hardware import hardware_problems
+from gridmill.rules.networks import network_problems
 from gridmill.rules.people import people_problems
 from gridmill.rules.power import power_problems
 from gridmill.rules.slurm import slurm_problems
@@ -26,6 +27,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list[Problem
     return [
         *hardware_problems(site, catalog),
         *addressing_problems(site),
+        *network_problems(site),
         *people_problems(site),
         *power_problems(site, catalog),
         *slurm_problems(site, catalog),

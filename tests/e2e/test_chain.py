@@ -154,6 +154,22 @@ def test_names_both_ways_from_the_sites_own_dns(store: Host, role: str) -> None:
     name, address = NODES[role]
     assert address in store.check_output(f"getent ahostsv4 {name}")
     assert f"{name}.e2e.gridmill.test" in store.check_output(f"getent hosts {address}")
+    six = f"2001:2:0:101::1:{int(name.rsplit('u', 1)[1])}"
+    assert six in store.check_output(f"getent ahostsv6 {name}")
+    assert f"{name}.e2e.gridmill.test" in store.check_output(f"getent hosts {six}")
+
+
+def test_a_name_that_is_not_planned_does_not_exist(store: Host) -> None:
+    assert store.run("getent hosts nobody.e2e.gridmill.test").rc == 2
+    assert store.run("getent hosts 2001:2:0:1ff::1").rc == 2
+
+
+def test_clocks_are_compared_with_the_controllers_and_never_set(store: Host, controller: Host) -> None:
+    """The machines are containers: their clock is that of this host."""
+    for host, reference in ((store, NODES["controller"][1]), (controller, "")):
+        fields = host.check_output("chronyc -c tracking").split(",")
+        assert (fields[1], fields[-1]) == (reference, "Normal")
+        assert "-x" in host.check_output("pgrep --list-full chronyd").split()
 
 
 def test_keys_are_random_private_and_nowhere_else(site: SiteCopy, controller: Host, gpu1: Host, store: Host) -> None:

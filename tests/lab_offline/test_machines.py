@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ GPUS = RackedGpus(
 )
 GPU_HOST = RackedHost("pod-a-r1-u01", "pod-a-r1-u01.lab.example", "198.18.4.65", "SN-1", GPUS)
 PLAIN_HOST = RackedHost("pod-a-r1-u40", "pod-a-r1-u40.lab.example", "198.18.4.104", None, None)
-SITE = RackingSite("lab", 20, "198.18.0.1", "gridmill", "ssh-ed25519 AAAA", "-----BEGIN", "http://198.18.0.1:3142")
+SITE = RackingSite("lab", 20, 56, "198.18.0.1", "gridmill", "ssh-ed25519 AAAA", "-----BEGIN", "http://198.18.0.1:3142")
 RACK = RackedSite(
     "lab", "lab.example", "198.18.0.0/20", "198.18.0.1", "gridmill", "/s/id", "/s/known_hosts", (GPU_HOST, PLAIN_HOST)
 )
@@ -32,6 +33,17 @@ BOOT = nspawn.Boot(
     bridge="gm-lab",
     binds=(("/dev/fuse", "/dev/fuse", False), ("/s/with:colon", "/srv/packages", True)),
 )
+
+
+def test_a_rack_with_ipv6() -> None:
+    host = dataclasses.replace(GPU_HOST, address6="2001:2:0:1::1:1")
+    rack = dataclasses.replace(RACK, hosts=(host,), supernet6="2001:2::/56", bridge_address6="2001:2::1")
+    rack.check()
+    assert decode(encode(rack)) == rack
+    assert rack.prefix_length6 == 56 and RACK.prefix_length6 == 0
+    assert place_of(host)["address6"] == "2001:2:0:1::1:1" and "address6" not in place_of(GPU_HOST)
+    with pytest.raises(LabError, match="outside the supernet None"):
+        dataclasses.replace(RACK, hosts=(host,)).check()
 
 
 def test_arguments_of_nspawn() -> None:
@@ -85,6 +97,9 @@ def test_a_bare_machine_knows_its_name_and_address() -> None:
     assert "198.18.4.104 pod-a-r1-u40.lab.example pod-a-r1-u40\n" in contents["etc/hosts"]
     assert "Address=198.18.4.104/20\n" in contents["etc/systemd/network/10-host0.network"]
     assert "Gateway" not in contents["etc/systemd/network/10-host0.network"]
+    assert "2001" not in contents["etc/systemd/network/10-host0.network"]
+    both = files(dataclasses.replace(PLAIN_HOST, address6="2001:2:0:1::1:40"), SITE)
+    assert "Address=2001:2:0:1::1:40/56\n" in both["etc/systemd/network/10-host0.network"]
     assert contents["etc/gridmill-lab/serial"] == "SIM-pod-a-r1-u40\n"
     assert "etc/gridmill-lab/gpus.conf" not in contents
 

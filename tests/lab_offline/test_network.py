@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab.network import Bridge, bridge_name, find_clash, mac_address
+from lab import network
+from lab.network import Bridge, bridge_name, bring_up, find_clash, mac_address
 
 BRIDGE = Bridge("gm-lab", "198.18.0.1", "198.18.0.0/20", "Gridmill lab 'lab' of /state/lab")
 DEFAULT = {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"}
@@ -76,3 +77,41 @@ def test_an_unreachable_route_of_somebody_else_is_a_clash() -> None:
 
 def test_a_default_route_in_two_halves_is_no_clash() -> None:
     assert find_clash(BRIDGE, [], [{"dst": "0.0.0.0/1", "dev": "tun0"}, {"dst": "128.0.0.0/1", "dev": "tun0"}]) is None
+
+
+BOTH = Bridge("gm-lab", "198.18.0.1", "198.18.0.0/20", BRIDGE.owner, "2001:2::1", "2001:2::/56")
+
+
+def test_a_bridge_with_both_kinds_of_addresses() -> None:
+    assert [str(interface) for interface in BOTH.interfaces] == ["198.18.0.1/20", "2001:2::1/56"]
+    assert BRIDGE.supernets == ["198.18.0.0/20"]
+    six = {"family": "inet6", "local": "2001:2:0:1::5", "prefixlen": 64}
+    taken = [{"ifname": "eth9", "addr_info": [{"family": "inet6", "local": "fe80::1", "prefixlen": 64}, six]}]
+    assert find_clash(BRIDGE, taken, []) is None
+    assert find_clash(BOTH, taken, []) == "address 2001:2:0:1::5/64 on eth9"
+    own = [
+        {"type": "unreachable", "dst": "2001:2::/56", "dev": "lo", "protocol": "198"},
+        {"dst": "fe80::/64", "dev": "x"},
+    ]
+    assert find_clash(BOTH, [], [*own, {"dst": "default", "dev": "eth0"}]) is None
+    assert find_clash(BOTH, [], [{"dst": "2001:2::/32", "dev": "tun0"}]) == "route 2001:2::/32 via tun0"
+
+
+def test_nothing_leaves_before_the_bridge_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(arguments: list[str]) -> str:
+        commands.append(arguments)
+        return ""
+
+    monkeypatch.setattr(network, "run", run)
+    assert bring_up(BOTH)
+    changes = [" ".join(one) for one in commands if "-json" not in one]
+    assert changes[0].startswith("ip -4 route add unreachable 198.18.0.0/20 ")
+    assert changes[1].startswith("ip -6 route add unreachable 2001:2::/56 ")
+    assert changes[2].startswith("ip link add name gm-lab ")
+    assert changes[-3:] == [
+        "ip addr add 198.18.0.1/20 dev gm-lab",
+        "ip addr add 2001:2::1/56 dev gm-lab",
+        "ip link set dev gm-lab up",
+    ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gridmill.load import Definition, build_definition
 from gridmill.plan import plan_site
-from gridmill.plan.addresses import host_address, pod_network
+from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from tests.conftest import ROOT
 
 SUPERNET = ipaddress.IPv4Network("10.40.0.0/16")
@@ -46,6 +46,28 @@ def test_blocks_outside_are_refused(index: int) -> None:
         pod_network(SUPERNET, 22, index)
 
 
+SUPERNET6 = ipaddress.IPv6Network("fd4a:7c21:9e03::/48")
+
+
+@pytest.mark.parametrize(
+    ("index", "rack", "unit", "expected"),
+    [
+        (1, 1, 9, "fd4a:7c21:9e03:1::1:9"),
+        (12, 12, 40, "fd4a:7c21:9e03:c::12:40"),
+        (4095, 255, 63, "fd4a:7c21:9e03:fff::255:63"),
+    ],
+)
+def test_known_ipv6_addresses_never_move(index: int, rack: int, unit: int, expected: str) -> None:
+    """Rack and unit stand in the address as they are written on the door."""
+    assert str(host_address6(pod_network6(SUPERNET6, index), rack, unit)) == expected
+
+
+@pytest.mark.parametrize(("index", "rack", "unit"), [(0, 1, 1), (65536, 1, 1), (1, 0, 1), (1, 256, 1), (1, 1, 64)])
+def test_ipv6_outside_is_refused(index: int, rack: int, unit: int) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        host_address6(pod_network6(SUPERNET6, index), rack, unit)
+
+
 slots = st.tuples(st.integers(1, 14), st.integers(1, 48))
 
 
@@ -56,9 +78,11 @@ def test_removing_a_node_changes_nobody_else(places: set[tuple[int, int]], data:
     after = addresses(places - {removed})
     name = f"pod-a-r{removed[0]}-u{removed[1]:02d}"
     assert after == {key: value for key, value in before.items() if key != name}
-    assert len(set(before.values())) == len(before)
+    assert len({four for four, _ in before.values()}) == len({six for _, six in before.values()}) == len(before)
     block = ipaddress.IPv4Network("198.18.4.0/22")
-    assert all(ipaddress.IPv4Address(address) in block for address in before.values())
+    assert all(ipaddress.IPv4Address(four) in block for four, _ in before.values())
+    expected = {f"pod-a-r{rack}-u{unit:02d}": f"2001:2:0:1::{rack}:{unit}" for rack, unit in places}
+    assert {key: six for key, (_, six) in before.items()} == expected
 
 
 @given(st.lists(slots, min_size=2, max_size=20, unique=True))
@@ -66,8 +90,12 @@ def test_order_of_slots_is_of_no_matter(places: list[tuple[int, int]]) -> None:
     assert plan_site(definition(places)) == plan_site(definition(places[::-1]))
 
 
-def addresses(places: set[tuple[int, int]]) -> dict[str, str]:
-    return {host.name: host.address for host in plan_site(definition(sorted(places))).hosts if host.group == "cpu"}
+def addresses(places: set[tuple[int, int]]) -> dict[str, tuple[str, str | None]]:
+    return {
+        host.name: (host.address, host.address6)
+        for host in plan_site(definition(sorted(places))).hosts
+        if host.group == "cpu"
+    }
 
 
 _DATA: dict[str, Any] = {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import dns, system_checks
+from ansible.module_utils.gridmill_node import dns, network_checks
 from ansible.module_utils.gridmill_node.checks import summary
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
 from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, verify
@@ -151,17 +152,56 @@ def test_package_versions() -> None:
 
 
 def test_names_are_asked_of_every_server_in_both_directions() -> None:
-    wanted = {"name": "a.test", "address": "198.18.0.9", "servers": ["s1", "s2"]}
+    wanted = {"name": "a.test", "addresses": ["198.18.0.9", "2001:2::9"], "servers": ["s1", "s2"]}
+    known = {dns.TYPE_A: ["198.18.0.9"], dns.TYPE_AAAA: ["2001:2::9"], dns.TYPE_PTR: ["a.test"]}
 
     def ask(server: str, name: str, kind: int) -> list[str]:
         if server == "s2" and kind == dns.TYPE_PTR:
             raise dns.NoAnswerError("no such name")
-        return ["198.18.0.9"] if kind == dns.TYPE_A else ["a.test"]
+        return known[kind]
 
-    check = system_checks.resolves(wanted, run, ask)
-    assert not check["ok"] and check["found"] == "s2: no such name"
-    assert system_checks.resolves({**wanted, "servers": ["s1"]}, run, ask)["ok"]
-    assert not system_checks.resolves({**wanted, "address": "198.18.0.8", "servers": ["s1"]}, run, ask)["ok"]
+    check = network_checks.resolves(wanted, run, ask)
+    assert not check["ok"] and check["found"] == "s2: no such name; s2: no such name"
+    assert network_checks.resolves({**wanted, "servers": ["s1"]}, run, ask)["ok"]
+    for other in (["198.18.0.8"], ["198.18.0.9", "2001:2::8"]):
+        assert not network_checks.resolves({**wanted, "addresses": other, "servers": ["s1"]}, run, ask)["ok"]
+
+
+def test_addresses_are_those_of_interfaces() -> None:
+    links = [
+        {"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "scope": "host"}]},
+        {"ifname": "host0", "addr_info": [{"local": "198.18.4.65", "scope": "global"}, {"local": "fe80::1"}]},
+    ]
+    (check,) = verify([{"check": "addresses", "addresses": ["198.18.4.65"]}], answering(json.dumps(links)))
+    assert check["ok"]
+    (check,) = verify([{"check": "addresses", "addresses": ["198.18.4.65", "2001:2::1"]}], answering(json.dumps(links)))
+    assert not check["ok"] and check["found"] == "198.18.4.65" and "addresses.md" in check["hint"]
+    assert not verify([{"check": "addresses", "addresses": ["198.18.4.65"]}], answering("", 1, "no ip"))[0]["ok"]
+    assert not verify([{"check": "addresses", "addresses": ["127.0.0.1"]}], answering(json.dumps(links)))[0]["ok"]
+
+
+FOLLOWS = "C6130468,198.19.4.104,11,1795314000.1,-0.000012,0.000001,0.000002,-1.2,0.0,0.1,0.0002,0.0001,64.3,Normal"
+ALONE = "7F7F0101,,10,1795314000.1,0.000000000,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal"
+
+
+@pytest.mark.parametrize(
+    ("output", "own", "ok", "found"),
+    [
+        (FOLLOWS, False, True, "198.19.4.104, stratum 11, 0.000012 s off"),
+        (FOLLOWS, True, False, "198.19.4.104, stratum 11"),
+        (FOLLOWS.replace("-0.000012", "0.2"), False, False, "0.200000 s off"),
+        (FOLLOWS.replace("-0.000012", "nan"), False, False, "nan s off"),
+        (ALONE, True, True, "its own clock, stratum 10"),
+        (ALONE, False, False, "its own clock"),
+        (ALONE.replace("Normal", "Not synchronised"), True, False, "not synchronised"),
+        ("506 Cannot talk to daemon", False, False, "not synchronised"),
+    ],
+)
+def test_a_clock_follows_what_the_plan_says(output: str, own: bool, ok: bool, found: str) -> None:
+    wanted = {"check": "clock", "own": own, "largest_offset_s": 0.1}
+    (check,) = verify([wanted], answering(output))
+    assert check["ok"] is ok and found in check["found"]
+    assert not verify([wanted], answering("", MISSING, "chronyc is not installed"))[0]["ok"]
 
 
 def test_dns_packets() -> None:
@@ -169,6 +209,11 @@ def test_dns_packets() -> None:
     record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc6\x12\x00\x09"
     reply = packet[:2] + b"\x85\x80\x00\x01\x00\x01\x00\x00\x00\x00" + packet[12:] + record
     assert dns.answers(reply, 7, dns.TYPE_A) == ["198.18.0.9"]
+    record6 = b"\xc0\x0c\x00\x1c\x00\x01\x00\x00\x00\x3c\x00\x10" + bytes.fromhex("20010002" + "0" * 23 + "9")
+    reply6 = packet[:2] + b"\x85\x80\x00\x01\x00\x01\x00\x00\x00\x00" + packet[12:] + record6
+    assert dns.answers(reply6, 7, dns.TYPE_AAAA) == ["2001:2::9"]
+    with pytest.raises(dns.NoAnswerError):
+        dns.answers(reply6, 7, dns.TYPE_A)
     missing = packet[:2] + b"\x85\x83" + packet[4:]
     for broken in (reply[:-3], missing, b"\0\0" + reply[2:], packet[:2] + b"\x85\x80" + packet[4:]):
         with pytest.raises(dns.NoAnswerError):

@@ -13,9 +13,14 @@ TEMPLATES = sorted(ROLES.glob("*/templates/*.j2"))
 VARIABLES: dict[str, Any] = {
     "base_fqdn": "pod-a-r1-u01.lab.gridmill.test",
     "base_address": "198.18.4.65",
+    "base_address6": "2001:2:0:1::1:1",
+    "clock_sources": ["198.18.4.104", "ntp.example.net"],
+    "clock_serves": ["198.18.0.0/20"],
+    "clock_adjust": False,
     "base_sysctl": {"vm.swappiness": 1},
     "names_server_domain": "lab.gridmill.test",
     "names_server_listen": "198.18.4.104",
+    "names_server_listen6": "2001:2:0:1::1:40",
     "names_server_records": [
         {"name": "a.lab.gridmill.test", "address": "198.18.4.65", "aliases": ["b.lab.gridmill.test"]},
         {"name": "c.lab.gridmill.test", "address": "198.18.4.66"},
@@ -80,6 +85,28 @@ def test_names() -> None:
     assert {"local=/lab.gridmill.test/", "rev-server=198.18.0.0/20", "no-resolv", "server=192.0.2.53"} <= set(server)
     client = render(ROLES / "names_client/templates/resolv.conf.j2", VARIABLES).splitlines()
     assert client[1:4] == ["search lab.gridmill.test", "nameserver 198.18.4.104", "nameserver 198.18.4.103"]
+
+
+def test_a_machine_with_both_addresses_has_one_name() -> None:
+    name = "pod-a-r1-u01.lab.gridmill.test pod-a-r1-u01"
+    both = render(ROLES / "base/templates/hosts.j2", VARIABLES).splitlines()
+    assert both[-2:] == [f"198.18.4.65 {name}", f"2001:2:0:1::1:1 {name}"]
+    assert render(ROLES / "base/templates/hosts.j2", {**VARIABLES, "base_address6": ""}).splitlines() == both[:-1]
+
+
+def test_clocks() -> None:
+    template = ROLES / "clock/templates"
+    controller = render(template / "chrony.conf.j2", {**VARIABLES, "clock_adjust": True}).splitlines()
+    assert {"server ntp.example.net iburst", "allow 198.18.0.0/20", "local stratum 10", "makestep 1 3"} <= set(
+        controller
+    )
+    node = render(template / "chrony.conf.j2", {**VARIABLES, "clock_serves": []})
+    assert not any(word in node for word in ("allow", "local stratum", "makestep", "rtcsync"))
+    assert 'DAEMON_OPTS="-F 1 -x"\n' in render(template / "chrony.default.j2", VARIABLES)
+    assert 'DAEMON_OPTS="-F 1"\n' in render(template / "chrony.default.j2", {**VARIABLES, "clock_adjust": True})
+    unit = "chrony.service.conf.j2"
+    assert "ConditionCapability=\n" in render(template / unit, VARIABLES)
+    assert "ConditionCapability" not in render(template / unit, {**VARIABLES, "clock_adjust": True})
 
 
 def test_administrators_have_no_keys_but_the_plans() -> None:

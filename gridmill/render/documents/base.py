@@ -1,4 +1,4 @@
-"""Every machine: its people, its clock, whom it asks for names."""
+"""Every machine: its name and addresses, its people, its time zone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _everyone(plan: SitePlan) -> Values:
 
 def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
     del plan, host
-    return [{"check": "hostname"}]
+    return [{"check": "hostname"}, {"check": "addresses"}]
 
 
 BASE = Concern(everyone=_everyone, checks=_checks)

@@ -25,18 +25,26 @@ def _server(plan: SitePlan) -> Values:
     return {
         "names_server_domain": plan.domain,
         "names_server_records": _records(plan),
-        "names_server_networks": [pod.network for pod in plan.pods],
+        "names_server_networks": [plan.supernet, *([plan.supernet6] if plan.supernet6 else [])],
         "names_server_upstreams": list(plan.resolvers),
     }
 
 
 def _records(plan: SitePlan) -> list[dict[str, Any]]:
-    """Every machine's name, with aliases for what a site has one of."""
+    """Every machine's addresses, with aliases for what a site has one of and for what the stack adds."""
     aliases: dict[str, list[str]] = defaultdict(list)
     for alias, service in (("controller", "controller"), ("login", "login"), ("storage", "storage")):
         if found := plan.with_service(service):
             aliases[found[0].name].append(f"{alias}.{plan.domain}")
-    return [{"name": host.fqdn, "address": host.address, "aliases": aliases[host.name]} for host in plan.hosts]
+    for alias, name in plan.aliases.items():
+        aliases[name].append(alias)
+    machines = [
+        {"name": host.fqdn, "address": address, "aliases": aliases[host.name]}
+        for host in plan.hosts
+        for address in (host.address, host.address6)
+        if address
+    ]
+    return machines + [{"name": name, "address": address, "aliases": []} for name, address in plan.records.items()]
 
 
 def _server_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:

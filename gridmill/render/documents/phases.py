@@ -5,6 +5,7 @@ from __future__ import annotations
 from gridmill.plan.site_plan import PodPlan, SitePlan
 from gridmill.render.documents.acceptance import acceptance_document
 from gridmill.render.documents.base import BASE
+from gridmill.render.documents.clock import CLOCK
 from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
 from gridmill.render.documents.nvidia import NVIDIA
 from gridmill.render.documents.shape import (
@@ -19,8 +20,8 @@ from gridmill.render.documents.shape import (
 )
 from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
 
-ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, SLURM_CONTROLLER)
-IN_PODS = (BASE, NAMES_CLIENT, NVIDIA, SLURM_LOGIN, SLURM_COMPUTE)
+ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, SLURM_CONTROLLER)
+IN_PODS = (BASE, NAMES_CLIENT, CLOCK, NVIDIA, SLURM_LOGIN, SLURM_COMPUTE)
 
 
 def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:

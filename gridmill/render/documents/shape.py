@@ -37,10 +37,11 @@ class Concern:
 
 
 def entries(hosts: Iterable[HostPlan], host_keys: HostKeys) -> dict[str, dict[str, str]]:
-    """A machine's own entry: its address, and the host key that it is known by."""
+    """A machine's own entry: its addresses, and the host key that it is known by."""
     return {
         host.name: {
             "address": host.address,
+            **({"address6": host.address6} if host.address6 else {}),
             **({"hostKey": host_keys[host.address]} if host.address in host_keys else {}),
         }
         for host in hosts

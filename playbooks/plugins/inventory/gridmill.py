@@ -15,7 +15,8 @@ name: gridmill
 short_description: Hosts and variables from a Gridmill converge document
 description:
   - Reads C(gridmill.json), a converge document, and C(secrets.json) beside it when there is one.
-  - Per host it sets the address, C(base_fqdn) and C(base_address); everything else is said once per group.
+  - Per host it sets the address, C(base_fqdn), C(base_address) and, where one is planned, C(base_address6); everything
+    else is said once per group.
 options: {}
 """
 
@@ -63,11 +64,11 @@ class InventoryModule(BaseInventoryPlugin):
         for name, value in site_wide.items():
             self.inventory.set_variable("all", name, value)
         for name, host in document["hosts"].items():
-            self._host(name, host["address"], document["domain"], "all")
+            self._host(name, host, document["domain"], "all")
         for group_name in GROUPS:
             self.inventory.add_group(group_name)
         for name, host in document.get("controllers", {}).items():
-            self._host(name, host["address"], document["domain"], "controllers")
+            self._host(name, host, document["domain"], "controllers")
         for name, group in document["groups"].items():
             self.inventory.add_group(name)
             for host_name in group["hosts"]:
@@ -75,8 +76,10 @@ class InventoryModule(BaseInventoryPlugin):
             for variable, value in group.get("vars", {}).items():
                 self.inventory.set_variable(name, variable, value)
 
-    def _host(self, name: str, address: str, domain: str, group: str) -> None:
+    def _host(self, name: str, host: dict[str, str], domain: str, group: str) -> None:
         self.inventory.add_host(name, group=group)
-        self.inventory.set_variable(name, "ansible_host", address)
+        self.inventory.set_variable(name, "ansible_host", host["address"])
         self.inventory.set_variable(name, "base_fqdn", f"{name}.{domain}")
-        self.inventory.set_variable(name, "base_address", address)
+        self.inventory.set_variable(name, "base_address", host["address"])
+        if "address6" in host:
+            self.inventory.set_variable(name, "base_address6", host["address6"])

@@ -29,6 +29,10 @@ options:
     description: Address of this node, for the checks of its name that don't state one.
     type: str
     default: ""
+  address6:
+    description: IPv6 address of this node, as address; empty for none.
+    type: str
+    default: ""
   wait:
     description: Seconds, in all, that checks of services and of Slurm may take to become true.
     type: int
@@ -69,6 +73,7 @@ def main() -> None:
             "checks": {"type": "list", "elements": "dict", "required": True},
             "fqdn": {"type": "str", "default": ""},
             "address": {"type": "str", "default": ""},
+            "address6": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 0},
             "stage": {"type": "str", "choices": ["all", "hardware"], "default": "all"},
             "report_only": {"type": "bool", "default": False},
@@ -76,7 +81,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     name, _, domain = module.params["fqdn"].partition(".")
-    wanted = for_host(module.params["checks"], name, domain, module.params["address"])
+    addresses = [address for address in (module.params["address"], module.params["address6"]) if address]
+    wanted = for_host(module.params["checks"], name, domain, addresses)
     if module.params["stage"] == "hardware":
         wanted = [one for one in wanted if one.get("check") in HARDWARE]
     checks = verify(wanted, run, wait=float(module.params["wait"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 TYPE_A = 1
 TYPE_PTR = 12
+TYPE_AAAA = 28
 _HEADER = struct.Struct("!HHHHHH")
 _POINTER = 0xC0
 _REPLY_CODES = {2: "server failure", 3: "no such name", 5: "refused"}
@@ -33,7 +34,7 @@ def reverse_name(address: str) -> str:
 
 
 def ask(server: str, name: str, record_type: int, timeout: float = 2.0) -> list[str]:
-    """Addresses (A) or names (PTR) that `server` gives for `name`. Raises NoAnswerError."""
+    """Addresses (A, AAAA) or names (PTR) that `server` gives for `name`. Raises NoAnswerError."""
     number = secrets.randbelow(0x10000)
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as link:
@@ -57,7 +58,7 @@ def answers(reply: bytes, number: int, record_type: int) -> list[str]:
     """Records of the wanted type in a reply. Raises NoAnswerError for an error code or a malformed packet."""
     try:
         return _answers(reply, number, record_type)
-    except (IndexError, struct.error) as error:
+    except (IndexError, ValueError, struct.error) as error:
         raise NoAnswerError("the reply is cut off") from error
 
 
@@ -77,6 +78,8 @@ def _answers(reply: bytes, number: int, record_type: int) -> list[str]:
         position += 10
         if kind == record_type == TYPE_A:
             found.append(socket.inet_ntoa(reply[position : position + length]))
+        elif kind == record_type == TYPE_AAAA:
+            found.append(socket.inet_ntop(socket.AF_INET6, reply[position : position + length]))
         elif kind == record_type == TYPE_PTR:
             found.append(_name(reply, position)[0])
         position += length

@@ -1,17 +1,13 @@
-"""Checks of names, packages and services."""
+"""Checks of the machine's name, packages, services and files."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.gridmill_node import dns
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
-
-Ask = Callable[[str, str, int], list[str]]
 
 
 def hostname(wanted: dict[str, Any], run: Run) -> Check:
@@ -26,38 +22,6 @@ def hostname(wanted: dict[str, Any], run: Run) -> Check:
         found=found,
         hint="run the role base again",
     )
-
-
-def resolves(wanted: dict[str, Any], run: Run, ask: Ask = dns.ask) -> Check:
-    """`name` gives `address` and back, from each of the site's name servers (`servers`, else those in resolv.conf)."""
-    del run
-    name, address = str(wanted["name"]), str(wanted["address"])
-    check = f"resolves {name}"
-    expected = f"{name} = {address} and back"
-    servers = [str(one) for one in wanted.get("servers") or dns.servers()]
-    if not servers:
-        return result(check, ok=False, expected=expected, found="no name server", hint="/etc/resolv.conf names none")
-    wrong = [f"{server}: {found}" for server in servers if (found := _wrong_answer(server, name, address, ask))]
-    return result(
-        check,
-        ok=not wrong,
-        expected=expected,
-        found="; ".join(wrong) or expected,
-        hint="is dnsmasq running on the controllers, and is UDP port 53 open to them?",
-    )
-
-
-def _wrong_answer(server: str, name: str, address: str, ask: Ask) -> str:
-    try:
-        addresses = ask(server, name, dns.TYPE_A)
-        names = ask(server, dns.reverse_name(address), dns.TYPE_PTR)
-    except dns.NoAnswerError as error:
-        return str(error)
-    if addresses != [address]:
-        return f"{name} = {', '.join(addresses)}"
-    if name not in names:
-        return f"{address} = {', '.join(names)}"
-    return ""
 
 
 def package(wanted: dict[str, Any], run: Run) -> Check:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.gridmill_node import nvidia_checks, slurm_checks, system_checks
+from ansible.module_utils.gridmill_node import network_checks, nvidia_checks, slurm_checks, system_checks
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
 
@@ -20,7 +20,9 @@ HARDWARE: dict[str, CheckFunction] = {
 }
 SERVICES: dict[str, CheckFunction] = {
     "hostname": system_checks.hostname,
-    "resolves": system_checks.resolves,
+    "addresses": network_checks.addresses,
+    "resolves": network_checks.resolves,
+    "clock": network_checks.clock,
     "package": system_checks.package,
     "service": system_checks.service,
     "private_file": system_checks.private_file,
@@ -30,14 +32,15 @@ SERVICES: dict[str, CheckFunction] = {
 }
 KNOWN = {**HARDWARE, **SERVICES}
 # What a daemon reaches by itself some seconds after it was started.
-SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves"})
+SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock"})
 
 
-def for_host(wanted: list[dict[str, Any]], name: str, domain: str, address: str) -> list[dict[str, Any]]:
+def for_host(wanted: list[dict[str, Any]], name: str, domain: str, addresses: list[str]) -> list[dict[str, Any]]:
     """The checks with what only this host has: checks are planned per kind of machine, names and addresses are not."""
-    own: dict[str, dict[str, str]] = {
+    own: dict[str, dict[str, Any]] = {
         "hostname": {"expected": name},
-        "resolves": {"name": f"{name}.{domain}" if domain else name, "address": address},
+        "addresses": {"addresses": addresses},
+        "resolves": {"name": f"{name}.{domain}" if domain else name, "addresses": addresses},
         "slurm_node": {"name": name},
     }
     return [{**own.get(str(one.get("check")), {}), **one} for one in wanted]
