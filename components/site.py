@@ -8,9 +8,9 @@ import pulumi
 
 from components.ansible_run import Phase, document_digest, playbook_digest
 from components.pod import Pod
-from components.slurm import Acceptance, SlurmControl
+from components.slurm import Acceptance, KeyRotation, SlurmControl
 from gridmill.plan import SitePlan
-from gridmill.render.documents import ACCEPTANCE, CONTROL, documents
+from gridmill.render.documents import ACCEPTANCE, CONTROL, KEYS, documents
 
 SUMMARY_VERSION = 1
 """Version of the exported summary; it grows, it does not change."""
@@ -62,13 +62,16 @@ class Site(pulumi.ComponentResource):
             )
             for pod in plan.pods
         ]
+        runs = [control.run, *(pod.run for pod in pods)]
+        if KEYS in phases:
+            runs.append(KeyRotation(f"{name}-keys", plan.slurm, Phase(phases[KEYS], {}, depends_on=runs), inside).run)
         everything = {key: document_digest(document) for key, document in phases.items() if key != ACCEPTANCE}
         acceptance = Acceptance(
             f"{name}-acceptance",
             Phase(
                 phases[ACCEPTANCE],
                 {**roles, "site": document_digest(everything)},
-                depends_on=[control.run, *(pod.run for pod in pods)],
+                depends_on=runs,
             ),
             inside,
         )

@@ -36,6 +36,18 @@ class SlurmControl(pulumi.ComponentResource):
         self.register_outputs({"cluster": args["cluster"]})
 
 
+class KeyRotation(pulumi.ComponentResource):
+    """The cluster's keys: which epoch every machine has come to. Only sites that ever rotated have one."""
+
+    run: local.Command
+    """The run that goes over to the new key, and then drops the old one."""
+
+    def __init__(self, name: str, plan: SlurmPlan, phase: Phase, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+        super().__init__("gridmill:index:KeyRotation", name, {"epoch": plan.key_epoch}, opts)
+        self.run = ansible_run(f"{name}-run", phase, parent=self)
+        self.register_outputs({"epoch": plan.key_epoch})
+
+
 class Acceptance(pulumi.ComponentResource):
     """A job on every GPU partition that asked for GPUs, got them, and is accounted; the site is up when it says so."""
 

@@ -1,11 +1,13 @@
 """The ledger: which machines of a pod were converged to what. It is kept on the controller, where every engineer's run
 finds it, and says which machines a change concerns, and which have left the plan.
 
-One file per pod below /var/lib/gridmill/ledger, written by the runner after each run, readable by root only.
+One file per pod in /var/lib/gridmill/ledger (of the keys: in other/ there), written by the runner after each run,
+readable by root only.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import shlex
@@ -40,7 +42,7 @@ def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Map
         "domain": data["domain"],
         "playbook": data["playbook"],
         "versions": dict(versions),
-        "secrets": {name: hashlib.sha256(value.encode()).hexdigest() for name, value in secrets.items()},
+        "secrets": {name: hashlib.sha256(lasting(value).encode()).hexdigest() for name, value in secrets.items()},
     }
     return {
         name: _digest(
@@ -54,6 +56,16 @@ def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Map
         )
         for name, host in data["hosts"].items()
     }
+
+
+def lasting(secret: str) -> str:
+    """What of a secret decides: of a set of keys the newest, as the older ones go away by themselves; else all."""
+    try:
+        keys = json.loads(base64.b64decode(secret))["keys"]
+        newest: str = max(keys, key=lambda key: int(key["kid"]))["k"]
+    except (ValueError, KeyError, TypeError):
+        return secret
+    return newest
 
 
 def subset(data: dict[str, Any], names: set[str]) -> dict[str, Any]:
@@ -82,7 +94,8 @@ class Ledger:
         self._name, controller = next(iter(controllers.items()))
         self._address = controller["address"]
         self._connection = document.connection
-        self._path = f"{DIRECTORY}/{document.scope}.json"
+        directory = DIRECTORY if document.decommission else f"{DIRECTORY}/other"
+        self._path = f"{directory}/{document.scope}.json"
 
     def read(self) -> dict[str, Entry]:
         """Entries by host name; none when there is no ledger yet. OperationError when it cannot be read."""
@@ -106,7 +119,9 @@ class Ledger:
         """Replace the ledger in one step."""
         hosts = {name: asdict(entry) for name, entry in sorted(entries.items())}
         path = shlex.quote(self._path)
-        script = f"umask 077 && mkdir -p {DIRECTORY} && cat > {path}.new && sync {path}.new && mv {path}.new {path}"
+        script = (
+            f"umask 077 && mkdir -p $(dirname {path}) && cat > {path}.new && sync {path}.new && mv {path}.new {path}"
+        )
         self._run(script, json.dumps({"schema": SCHEMA, "hosts": hosts}, indent=1))
 
     def remove(self) -> None:

@@ -86,7 +86,9 @@ class PhaseRun:
             name for name, digest in digests.items() if self.everything or entries.get(name, Entry("")).digest != digest
         }
         self.result.unchanged = sorted(set(digests) - todo)
-        departed = {name: entry for name, entry in entries.items() if name not in digests}
+        departed = {
+            name: entry for name, entry in entries.items() if name not in digests and self.document.decommission
+        }
         status, log = 0, None
         kept = {name: Entry(host["address"]) if name in todo else entries[name] for name, host in data["hosts"].items()}
         if todo:

@@ -41,3 +41,9 @@ class Scheduler(Part):
     """Partitions by name."""
     accounts: Annotated[dict[PartitionName, Account], Field(default_factory=dict)]
     """Accounts by name."""
+    key_epoch: Annotated[int, Field(ge=1, le=9999)] = 1
+    """Which of the cluster's keys is in use. Raise it by one, and `pulumi up` rotates: a new random key is made,
+    every daemon learns to accept it, then signs with it, then forgets the old one. Jobs go on."""
+    key_overlap_seconds: Annotated[int, Field(ge=0, le=3600)] = 120
+    """Seconds for which the old key is still accepted once nobody signs with it any more. Slurm's credentials for
+    the start of a job live for 120 s."""

@@ -106,6 +106,10 @@ class SlurmPlan:
     cgroup: dict[str, str]
     """`cgroup.conf`, key by key."""
     accounts: tuple[dict[str, Any], ...]
+    key_epoch: int
+    """Which of the cluster's keys is to be in use; 1 is the first."""
+    key_overlap_s: int
+    """Seconds between the last signature with an old key and its end."""
 
 
 @dataclass(frozen=True)

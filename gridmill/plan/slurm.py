@@ -34,6 +34,8 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
         gres=tuple(_gres_lines(compute)),
         cgroup=_cgroup(cgroups=cgroups),
         accounts=_accounts(site),
+        key_epoch=site.scheduler.key_epoch,
+        key_overlap_s=site.scheduler.key_overlap_seconds,
     )
 
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import pulumi
 import pytest
+import yaml
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
-from gridmill.plan import SitePlan
+from gridmill.load import build_definition
+from gridmill.plan import SitePlan, plan_site
 from gridmill.render.documents import documents
 from tests.conftest import ROOT
 
@@ -68,6 +70,20 @@ def test_the_resources_of_the_lab(recorder: Recorder, lab_plan: SitePlan) -> Any
         }
 
     return make_site(lab_plan).summary.apply(check)
+
+
+@pulumi.runtime.test
+def test_rotation_of_keys_comes_after_every_pod(recorder: Recorder) -> Any:
+    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8").replace("scheduler:", "scheduler:\n      keyEpoch: 2")
+    plan = plan_site(build_definition(yaml.safe_load(text)["config"]["gridmill:site"], ROOT))
+
+    def check(_: object) -> None:
+        names = list(recorder.resources)
+        assert recorder.resources["lab-keys"].inputs == {"epoch": 2}
+        assert recorder.resources["lab-keys-run"].inputs["environment"] == {}, "no role's change touches every machine"
+        assert names.index("lab-pod-a-converge") < names.index("lab-keys-run") < names.index("lab-acceptance-run")
+
+    return make_site(plan).summary.apply(check)
 
 
 @pulumi.runtime.test

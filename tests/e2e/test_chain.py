@@ -173,13 +173,13 @@ def test_clocks_are_compared_with_the_controllers_and_never_set(store: Host, con
 
 
 def test_keys_are_random_private_and_nowhere_else(site: SiteCopy, controller: Host, gpu1: Host, store: Host) -> None:
-    key = controller.file("/etc/slurm/slurm.key")
+    key = controller.file("/etc/slurm/slurm.jwks")
     assert key.mode & 0o077 == 0
-    assert key.size >= 256
-    digest = controller.check_output("sha256sum /etc/slurm/slurm.key").split()[0]
-    assert gpu1.check_output("sha256sum /etc/slurm/slurm.key").split()[0] == digest
-    assert not store.file("/etc/slurm/slurm.key").exists
-    secret = controller.check_output("base64 -w0 /etc/slurm/slurm.key")
+    assert key.size >= 128
+    digest = controller.check_output("sha256sum /etc/slurm/slurm.jwks").split()[0]
+    assert gpu1.check_output("sha256sum /etc/slurm/slurm.jwks").split()[0] == digest
+    assert not store.file("/etc/slurm/slurm.jwks").exists
+    secret = json.loads(controller.check_output("cat /etc/slurm/slurm.jwks"))["keys"][0]["k"]
     assert secret[:40] not in site.state_text()
     for path in site.state.rglob("*"):
         if path.is_file() and "machines" not in path.parts:
@@ -187,7 +187,7 @@ def test_keys_are_random_private_and_nowhere_else(site: SiteCopy, controller: Ho
 
 
 def test_no_secret_was_on_a_command_line_or_stays_in_memory(site: SiteCopy, controller: Host) -> None:
-    secret = controller.check_output("base64 -w0 /etc/slurm/slurm.key")
+    secret = json.loads(controller.check_output("cat /etc/slurm/slurm.jwks"))["keys"][0]["k"]
     assert any("ansible-playbook" in line for line in COMMAND_LINES)
     assert not any(secret[:40] in line for line in COMMAND_LINES)
     runtime = runtime_directory(site.state / "sites" / "e2e", "probe")
@@ -374,7 +374,7 @@ def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host,
     assert not gpu1.service("slurmd").is_enabled
     assert not controller.service("slurmctld").is_running
     assert controller.file("/var/lib/slurm/slurmctld").exists
-    assert controller.file("/etc/slurm/slurm.key").exists
+    assert controller.file("/etc/slurm/slurm.jwks").exists
 
 
 def test_up_after_destroy_brings_the_site_back_with_its_accounting(site: SiteCopy, controller: Host) -> None:

@@ -33,7 +33,7 @@ def inventory_of(document: dict[str, Any], secrets: dict[str, str], directory: P
 
 
 def test_hosts_groups_and_variables(lab_plan: SitePlan, tmp_path: Path) -> None:
-    found = inventory_of(documents(lab_plan)["pod-a"], {"slurm_compute_auth_key": "a2V5"}, tmp_path)
+    found = inventory_of(documents(lab_plan)["pod-a"], {"slurm_compute_auth_keys": "a2V5"}, tmp_path)
     assert found["gpu"]["hosts"] == found["compute"]["hosts"] == ["pod-a-r1-u01", "pod-a-r1-u09"]
     assert found["controllers"]["hosts"] == ["pod-a-r1-u40"]
     node = found["_meta"]["hostvars"]["pod-a-r1-u01"]
@@ -44,7 +44,7 @@ def test_hosts_groups_and_variables(lab_plan: SitePlan, tmp_path: Path) -> None:
         "ansible_user": "gridmill",
         "ansible_become": True,
         "nvidia_gpu_count": 8,
-        "slurm_compute_auth_key": "a2V5",
+        "slurm_compute_auth_keys": "a2V5",
         "names_client_servers": ["198.18.4.104"],
     }
     assert {key: untagged(node.get(key)) for key in expected} == expected

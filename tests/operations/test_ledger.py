@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import io
 import json
@@ -43,6 +44,19 @@ def test_a_change_concerns_whom_it_concerns(data: dict[str, Any]) -> None:
     assert changed(data, other) == set(NODES)
     assert changed(data, data, secrets={"key": "new"}) == set(NODES)
     assert changed(data, data, versions={"roles": "new"}) == set(NODES)
+
+
+def test_of_a_set_of_keys_the_newest_decides(data: dict[str, Any]) -> None:
+    def keys(**found: str) -> dict[str, str]:
+        entries = [{"kid": name.removeprefix("e"), "k": key} for name, key in found.items()]
+        return {"key": base64.b64encode(json.dumps({"keys": entries}).encode()).decode()}
+
+    def digest(secrets: dict[str, str]) -> dict[str, str]:
+        return host_digests(data, secrets, {})
+
+    assert digest(keys(e1="b25l", e2="dHdv")) == digest(keys(e2="dHdv")), "the old one went away by rotation"
+    assert digest(keys(e1="b25l")) != digest(keys(e1="b25l", e2="dHdv"))
+    assert digest(keys(e9="b25l", e10="dHdv")) == digest(keys(e10="dHdv")), "epochs are numbers"
 
 
 def test_a_new_node_concerns_nobody_else(data: dict[str, Any]) -> None:
@@ -97,7 +111,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setattr(ledger.Ledger, "read", lambda _: found.read())
     monkeypatch.setattr(ledger.Ledger, "write", lambda _, entries: found.write(entries))
     monkeypatch.setattr(phase, "run_playbook", found.play)
-    monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_key": "a2V5"})
+    monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_keys": "a2V5"})
     monkeypatch.setattr(converge, "die_with_parent", lambda: None)
     return found
 

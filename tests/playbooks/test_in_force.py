@@ -133,7 +133,7 @@ def test_a_trial_is_private_from_its_first_moment_and_leaves_nothing(
         assert stat.S_IMODE(place.stat().st_mode) == 0o700 and not list(place.iterdir())
         old = os.umask(0)
         try:
-            slurm_trial.fill(place, {"slurm.conf": "ClusterName=x\nSlurmUser=root\n"}, b"k" * 1024, uid, gid)
+            slurm_trial.fill(place, {"slurm.conf": "ClusterName=x\nSlurmUser=root\n"}, uid, gid)
         finally:
             os.umask(old)
         assert stat.S_IMODE((place / "slurm.key").stat().st_mode) == 0o600 and 0o600 in made

@@ -43,7 +43,7 @@ def test_machines_of_one_sku_with_other_services_have_their_own_checks(data: dic
     document = made(data)["pod-a"]
     assert "slurm_node" in checks_of(document, "pod-a-r1-u30")
     assert "slurm_node" not in checks_of(document, "pod-a-r1-u20")
-    assert {carry["variable"] for carry in document["carry"]} == {"slurm_compute_auth_key", "slurm_login_auth_key"}
+    assert {carry["variable"] for carry in document["carry"]} == {"slurm_compute_auth_keys", "slurm_login_auth_keys"}
 
 
 def test_a_pod_of_controllers_only_has_no_hosts(data: dict[str, Any]) -> None:
@@ -89,6 +89,27 @@ def test_a_replaced_machine_shows_by_its_host_key(data: dict[str, Any]) -> None:
     after = made(data, {"198.18.4.65": "SHA256:b", "198.18.4.104": "SHA256:c"})
     assert {scope for scope in after if after[scope] != before[scope]} == {"pod-a"}
     assert after["pod-a"]["hosts"]["pod-a-r1-u01"]["hostKey"] == "SHA256:b"
+
+
+def test_keys_are_rotated_on_every_machine_that_holds_them_and_by_no_other_phase(data: dict[str, Any]) -> None:
+    nodes = data["pods"]["pod-a"]["nodes"]
+    nodes["login"] = {"sku": "sim-mgmt", "services": ["login"], "at": ["r1/u20"]}
+    before = made(data)
+    assert "keys" not in before, "a site that never rotated has nothing to go over to"
+    data["scheduler"]["keyEpoch"] = 2
+    after = made(data)
+    assert list(after) == ["control", "pod-a", "keys", "acceptance"]
+    document = after["keys"]
+    assert "carry" not in document and "decommission" not in document
+    assert {key: group["hosts"] for key, group in document["groups"].items()} == {
+        "controllers": ["pod-a-r1-u40"],
+        "compute": ["pod-a-r1-u01", "pod-a-r1-u09"],
+        "login": ["pod-a-r1-u20"],
+    }
+    assert set(document["hosts"]) == {name for group in document["groups"].values() for name in group["hosts"]}
+    assert document["vars"] == {"slurm_keys_epoch": 2, "slurm_keys_overlap": 120}
+    for scope in ("control", "pod-a"):
+        assert after[scope] != before[scope], "the new key must come to every machine first"
 
 
 def test_resolvers_reach_the_sites_dns(data: dict[str, Any]) -> None:

@@ -6,11 +6,13 @@ from gridmill.plan.site_plan import PodPlan, SitePlan
 from gridmill.render.documents.acceptance import acceptance_document
 from gridmill.render.documents.base import BASE
 from gridmill.render.documents.clock import CLOCK
+from gridmill.render.documents.keys import keys_document
 from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
 from gridmill.render.documents.nvidia import NVIDIA
 from gridmill.render.documents.shape import (
     ACCEPTANCE,
     CONTROL,
+    KEYS,
     Document,
     HostKeys,
     document,
@@ -69,5 +71,7 @@ def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Do
     keys = host_keys or {}
     found = {CONTROL: control_document(plan, keys)}
     found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
+    if plan.slurm.key_epoch > 1:
+        found[KEYS] = keys_document(plan, keys)
     found[ACCEPTANCE] = acceptance_document(plan, keys)
     return found

@@ -11,6 +11,7 @@ from gridmill.plan.site_plan import HostPlan, SitePlan
 
 SCHEMA = "gridmill.converge/v1"
 CONTROL = "control"
+KEYS = "keys"
 ACCEPTANCE = "acceptance"
 
 Document = dict[str, Any]

@@ -7,12 +7,17 @@ from typing import Any
 from gridmill.plan.site_plan import HostPlan, SitePlan
 from gridmill.render.documents.shape import Concern, Values
 
-AUTH_KEY_PATH = "/etc/slurm/slurm.key"
+AUTH_KEYS_PATH = "/etc/slurm/slurm.jwks"
 SLURMCTLD_PORT = 6817
 
 
 def _controllers(plan: SitePlan) -> list[str]:
     return [f"{host.name}:{SLURMCTLD_PORT}" for host in plan.with_service("controller")]
+
+
+def _keys_in_force(plan: SitePlan, unit: str) -> Values:
+    """The daemon has read the keys as they are, and the newest is among them."""
+    return {"check": "slurm_keys", "unit": unit, "epoch": plan.slurm.key_epoch}
 
 
 def _controller(plan: SitePlan) -> Values:
@@ -24,6 +29,7 @@ def _controller(plan: SitePlan) -> Values:
         "slurm_controller_gres": list(plan.slurm.gres),
         "slurm_controller_cgroup": plan.slurm.cgroup,
         "slurm_controller_accounts": list(plan.slurm.accounts),
+        "slurm_controller_key_epoch": plan.slurm.key_epoch,
     }
 
 
@@ -34,6 +40,7 @@ def _controller_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
         *({"check": "service", "name": name} for name in ("mariadb", "slurmdbd", "slurmctld")),
         *({"check": "slurm_partition", "name": partition["PartitionName"]} for partition in plan.slurm.partitions),
         {"check": "accounting", "cluster": plan.name},
+        *(_keys_in_force(plan, unit) for unit in ("slurmdbd", "slurmctld")),
     ]
 
 
@@ -47,13 +54,13 @@ def _compute_gpu(plan: SitePlan) -> Values:
 
 
 def _compute_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
-    del plan
     if "compute" not in host.services:
         return []
     gres = f"gpu:{host.gpu.gres_type}:{host.gpu.count}" if host.gpu else ""
     return [
         {"check": "service", "name": "slurmd"},
         {"check": "slurm_node", "states": ["IDLE", "MIXED", "ALLOCATED"], "gres": gres},
+        _keys_in_force(plan, "slurmd"),
     ]
 
 
@@ -62,17 +69,16 @@ def _login(plan: SitePlan) -> Values:
 
 
 def _login_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
-    del plan
     only_login = "login" in host.services and not {"controller", "compute"} & set(host.services)
-    return [{"check": "service", "name": "sackd"}] if only_login else []
+    return [{"check": "service", "name": "sackd"}, _keys_in_force(plan, "sackd")] if only_login else []
 
 
 SLURM_CONTROLLER = Concern(groups={"controllers": _controller}, checks=_controller_checks)
 SLURM_COMPUTE = Concern(
     groups={"compute": _compute, "gpu": _compute_gpu},
     checks=_compute_checks,
-    carries={"compute": {"slurm_compute_auth_key": AUTH_KEY_PATH}},
+    carries={"compute": {"slurm_compute_auth_keys": AUTH_KEYS_PATH}},
 )
 SLURM_LOGIN = Concern(
-    groups={"login": _login}, checks=_login_checks, carries={"login": {"slurm_login_auth_key": AUTH_KEY_PATH}}
+    groups={"login": _login}, checks=_login_checks, carries={"login": {"slurm_login_auth_keys": AUTH_KEYS_PATH}}
 )

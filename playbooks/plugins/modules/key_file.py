@@ -11,6 +11,7 @@ import stat
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.gridmill_node.private_files import MODE, write_private
 
 DOCUMENTATION = r"""
 module: key_file
@@ -53,20 +54,7 @@ written:
 """
 
 
-MODE = 0o600
 LEAST_BYTES = 16
-
-
-def write(path: Path, key: bytes, uid: int, gid: int) -> None:
-    """Replace the file in one step; no other user can read it at any time."""
-    new = path.parent / f".{path.name}.new"
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chown(new, uid, gid)
-    new.replace(path)
 
 
 def main() -> None:
@@ -98,7 +86,7 @@ def main() -> None:
     except KeyError:
         module.fail_json(msg=f"no user {module.params['owner']}: install the package that makes it first")
     if differs:
-        write(path, wanted, entry.pw_uid, entry.pw_gid)
+        write_private(path, wanted, entry.pw_uid, entry.pw_gid)
     status = path.stat()
     wrong = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (entry.pw_uid, entry.pw_gid, MODE)
     if wrong and not module.check_mode:

@@ -62,7 +62,7 @@ def parse_unit(output: str, clock: Clock) -> Unit:
         loaded=fields.get("LoadState") == "loaded",
         live=fields.get("ActiveState") in LIVE,
         reload_needed=fields.get("NeedDaemonReload") == "yes",
-        started=min(_recorded(fields.get("InactiveExitTimestamp", "")), clock.real - ago),
+        started=min(recorded(fields.get("InactiveExitTimestamp", "")), clock.real - ago),
         running=fields.get("ActiveState") in RUNNING,
         enabled=fields.get("UnitFileState") not in NOT_ENABLED,
     )
@@ -83,7 +83,7 @@ def actions(unit: Unit, *, restart: bool, reload: bool, start: bool) -> list[str
     return found
 
 
-def _recorded(text: str) -> int:
+def recorded(text: str) -> int:
     """Sun 2026-11-22 00:32:02.995686 UTC, in ns since the epoch; 0 for a unit that never started."""
     match text.split():
         case [_, day, time, "UTC"]:

@@ -24,7 +24,7 @@ from ansible.module_utils.gridmill_node.slurm_config import (
 
 SLURMCTLD = "/usr/sbin/slurmctld"
 TIMEOUT_S = 60.0
-KEY_BYTES = 1024
+KEY_BYTES = 64
 INSIDE = "/tmp"  # noqa: S108 - where the trial, and only it, sees its directory
 # Whoever starts the namespaces dies with this process, and everything in them with whoever started them. --kill-child
 # is lost when the user changes, so setpriv asks for it again.
@@ -52,26 +52,25 @@ def trial_directory(uid: int, gid: int, runtime: Path = RUNTIME) -> Iterator[Pat
             shutil.rmtree(place)
 
 
-def fill(place: Path, files: dict[str, str], key: bytes, uid: int, gid: int) -> None:
-    """Write what the trial reads. The key belongs to `uid` and is private from its first moment."""
+def fill(place: Path, files: dict[str, str], uid: int, gid: int) -> None:
+    """Write what the trial reads, with a key of its own that is private from its first moment."""
     hosts = trial_hosts(files["slurm.conf"], socket.gethostname())
     texts = {**files, "hosts": hosts, "slurm.conf": trial(files["slurm.conf"], f"{INSIDE}/state")}
     for name, text in texts.items():
         (place / name).write_text(text, encoding="utf-8")
     (place / "state").mkdir(mode=0o700)
     with os.fdopen(os.open(place / "slurm.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key)
+        file.write(os.urandom(KEY_BYTES))
     for path in (place / "state", place / "slurm.key"):
         os.chown(path, uid, gid)
 
 
-def try_out(files: dict[str, str], key_file: Path) -> list[str]:
+def try_out(files: dict[str, str]) -> list[str]:
     """Start a slurmctld on the configuration, apart from everything real; why it refused, or nothing."""
     user = settings(files["slurm.conf"]).get("slurmuser", ["root"])[0]
     owner = pwd.getpwnam(user)
-    key = key_file.read_bytes() if key_file.exists() else os.urandom(KEY_BYTES)
     with trial_directory(owner.pw_uid, owner.pw_gid) as place:
-        fill(place, files, key, owner.pw_uid, owner.pw_gid)
+        fill(place, files, owner.pw_uid, owner.pw_gid)
         return _watch(ENTER.format(place=place, inside=INSIDE, address=TRIAL_ADDRESS, user=user, slurmctld=SLURMCTLD))
 
 

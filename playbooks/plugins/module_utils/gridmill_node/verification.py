@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.gridmill_node import network_checks, nvidia_checks, slurm_checks, system_checks
+from ansible.module_utils.gridmill_node import network_checks, nvidia_checks, slurm_checks, slurm_keys, system_checks
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
 
@@ -29,10 +29,11 @@ SERVICES: dict[str, CheckFunction] = {
     "slurm_node": slurm_checks.node,
     "slurm_partition": slurm_checks.partition,
     "accounting": slurm_checks.accounting,
+    "slurm_keys": slurm_keys.in_force,
 }
 KNOWN = {**HARDWARE, **SERVICES}
 # What a daemon reaches by itself some seconds after it was started.
-SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock"})
+SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"})
 
 
 def for_host(wanted: list[dict[str, Any]], name: str, domain: str, addresses: list[str]) -> list[dict[str, Any]]:

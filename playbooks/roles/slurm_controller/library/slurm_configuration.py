@@ -146,7 +146,7 @@ def main() -> None:
             msg=f"{', '.join(stopping)} can't change under a running slurmctld, and a restart could requeue jobs. "
             "Nothing was changed. In a maintenance window: systemctl stop slurmctld on the controllers, then run again"
         )
-    if changed and Path(SLURMCTLD).exists() and (problems := try_out(files, directory / "slurm.key")):
+    if changed and Path(SLURMCTLD).exists() and (problems := try_out(files)):
         module.fail_json(msg=f"slurmctld refuses this configuration, nothing was changed: {'; '.join(problems)}")
     reconfigure = running and (bool(changed) or pending.exists())
     try:
