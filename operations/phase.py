@@ -181,6 +181,9 @@ class PhaseRun:
             self._say(self.result.role)
         elif event.get("event") in {"failed", "unreachable"}:
             self._say(f"{event['host']} FAILED in {event.get('task', '')}")
+        elif event.get("event") == "notes":
+            for note in event["notes"]:
+                self._say(f"{event['host']}: {note}")
         elif event.get("event") == "stats" and len(self.result.hosts) <= HOSTS_IN_PROGRESS:
             self._say(f"{event['host']} done, {event['changed']} changed")
 

@@ -22,6 +22,8 @@ class HostResult:
     failures: list[str] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What people should know though nothing is wrong: what was there before, a reboot that is due."""
 
     @property
     def failed_checks(self) -> list[dict[str, Any]]:
@@ -75,6 +77,8 @@ class RunResult:
         elif kind == "checks":
             host.checks.extend(event["checks"])
             host.data.update(event.get("data") or {})
+        elif kind == "notes":
+            host.notes.extend(event["notes"])
         elif kind == "stats":
             host.changed = event["changed"]
             host.finished = True

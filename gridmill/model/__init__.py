@@ -1,10 +1,10 @@
 """The typed stack definition: one file a concern, frozen, with units and defaults."""
 
-from gridmill.model.access import Access, Admin, Bootstrap
+from gridmill.model.access import Access, Admin, Bootstrap, Group, Person, User
 from gridmill.model.grid import Grid
 from gridmill.model.network import Network, Vlan
 from gridmill.model.pods import NodeGroup, Pod, Rack, Slot
-from gridmill.model.scheduler import Account, Partition, Scheduler
+from gridmill.model.scheduler import Account, Limits, Partition, Scheduler
 from gridmill.model.site import Site
 from gridmill.model.software import Software
 
@@ -14,14 +14,18 @@ __all__ = [
     "Admin",
     "Bootstrap",
     "Grid",
+    "Group",
+    "Limits",
     "Network",
     "NodeGroup",
     "Partition",
+    "Person",
     "Pod",
     "Rack",
     "Scheduler",
     "Site",
     "Slot",
     "Software",
+    "User",
     "Vlan",
 ]

@@ -49,13 +49,34 @@ FilePath = Annotated[str, StringConstraints(pattern=r"^(~|\{state\})?/[A-Za-z0-9
 """A file on the machine that runs Pulumi: absolute, below `~`, or below `{state}`, Gridmill's state directory."""
 
 
-class Admin(Part):
-    """A person who administers the site's machines."""
+Number = Annotated[int, Field(ge=2000, le=59999)]
+"""A user or group ID of the site's own: above those that distributions give out, below those of systemd."""
 
-    uid: Annotated[int, Field(ge=2000, le=59999)]
+
+class Group(Part):
+    """People who share files. Everybody also has a group of their own, with the number of the user."""
+
+    gid: Number
+    """Numeric group ID, the same on every machine."""
+
+
+class Person(Part):
+    """Somebody with an account on the site's machines."""
+
+    uid: Number
     """Numeric user ID, the same on every machine."""
     keys: Annotated[list[PublicKey], Field(min_length=1)]
-    """Public keys that may log in."""
+    """Public keys that may log in; no others count, not even those in the home directory."""
+    groups: Annotated[list[UserName], Field(default_factory=list)]
+    """Groups of access.groups that the person is in."""
+
+
+class Admin(Person):
+    """A person who administers the site's machines: logs in everywhere, with sudo."""
+
+
+class User(Person):
+    """A person who runs jobs: logs in on login nodes, without sudo."""
 
 
 class Bootstrap(Part):
@@ -74,5 +95,9 @@ class Access(Part):
 
     admins: Annotated[dict[UserName, Admin], Field(min_length=1)]
     """Administrators by login name."""
+    users: Annotated[dict[UserName, User], Field(default_factory=dict)]
+    """People who run jobs, by login name."""
+    groups: Annotated[dict[UserName, Group], Field(default_factory=dict)]
+    """Groups of people by name."""
     bootstrap: Bootstrap
     """The login that Ansible uses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -13,6 +14,21 @@ Duration = Annotated[
 ]
 """Slurm's time format `days-hours:minutes:seconds` or `hours:minutes:seconds`."""
 
+WholeMinutes = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,3}-[0-9]{2}|[0-9]{1,3}):[0-5][0-9]:00$")]
+"""The same without seconds, since accounting keeps minutes."""
+
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+"""A number of things in use; 0 allows none."""
+
+
+def seconds_of(duration: str) -> float:
+    """A duration in s; UNLIMITED is infinite."""
+    if duration == "UNLIMITED":
+        return math.inf
+    days, _, clock = duration.rpartition("-")
+    hours, minutes, seconds = (int(part) for part in clock.split(":"))
+    return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
+
 
 class Partition(Part):
     """A Slurm partition over groups of nodes."""
@@ -23,6 +39,31 @@ class Partition(Part):
     """Whether jobs without `--partition` land here."""
     max_time: Duration = "UNLIMITED"
     """Longest run time of a job, such as `2-00:00:00`."""
+    default_time: Duration | None = None
+    """Run time of a job that doesn't say; by default the longest."""
+    max_nodes: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Most nodes of one job."""
+    priority: Annotated[int, Field(ge=1, le=65_533)] = 1
+    """Jobs of a partition with a higher number start before those of others that want the same nodes."""
+    allow_accounts: Annotated[list[PartitionName], Field(min_length=1)] | None = None
+    """Accounts whose jobs may run here; by default all."""
+    allow_groups: Annotated[list[UserName], Field(min_length=1)] | None = None
+    """Groups (of access.groups) whose people may run jobs here; by default all."""
+
+
+class Limits(Part):
+    """What the jobs of an account may use at once, all together. More waits in the queue."""
+
+    gpus: Count | None = None
+    """GPUs in use."""
+    cpus: Count | None = None
+    """CPUs (hardware threads) in use."""
+    nodes: Count | None = None
+    """Nodes in use."""
+    jobs: Count | None = None
+    """Running jobs."""
+    max_wall: WholeMinutes | None = None
+    """Longest run time of any one job, such as `12:00:00`."""
 
 
 class Account(Part):
@@ -31,7 +72,9 @@ class Account(Part):
     description: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,:;()/+_@#-]{1,100}$")]
     """What it is for."""
     users: Annotated[list[UserName], Field(default_factory=list)]
-    """Logins that may charge it."""
+    """Users or administrators who may charge it; one who is no longer listed starts no more jobs with it."""
+    limits: Limits = Limits()
+    """What its jobs may use."""
 
 
 class Scheduler(Part):

@@ -37,6 +37,11 @@ class Operator(Part):
     """E-mail address that is read day and night."""
 
 
+Consent = Literal["accounting", "slurm"]
+"""`slurm`: replace configuration and key of a cluster that Gridmill did not set up. `accounting`: use a database
+`slurm_acct_db` that was there, and take over its user."""
+
+
 class Site(Part):
     """One typed definition of a whole site, as it stands under `gridmill:site` in `Pulumi.<site>.yaml`."""
 
@@ -58,5 +63,7 @@ class Site(Part):
     """Versions and sources."""
     scheduler: Scheduler
     """Partitions and accounts."""
+    adopt: Annotated[list[Consent], Field(default_factory=list)]
+    """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]
     """Pods by key."""

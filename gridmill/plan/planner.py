@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gridmill.catalog import Catalog
 from gridmill.load import Definition
-from gridmill.model import Network, Site
+from gridmill.model import Network, Person, Site
 from gridmill.model.pods import Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
@@ -12,6 +15,7 @@ from gridmill.plan.slurm import plan_slurm
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
+from gridmill.rules.people import people
 from gridmill.rules.power import Draw, pod_draw
 from gridmill.rules.slurm import services_of
 
@@ -43,10 +47,17 @@ def plan_site(definition: Definition) -> SitePlan:
             for name, vlan in sorted(network.vlans.items(), key=lambda item: item[1].id)
         ),
         access=AccessPlan(bootstrap.user, bootstrap.identity_file, bootstrap.known_hosts_file),
-        admins=tuple(
-            {"name": name, "uid": admin.uid, "keys": list(admin.keys)}
-            for name, admin in sorted(site.access.admins.items())
+        admins=_people(site.access.admins),
+        users=_people(site.access.users),
+        groups=tuple(
+            {
+                "name": name,
+                "gid": group.gid,
+                "members": sorted(login for login, person in people(site).items() if name in person.groups),
+            }
+            for name, group in sorted(site.access.groups.items())
         ),
+        adopt=tuple(sorted(set(site.adopt))),
         software={
             "os": software.os,
             "source": software.nvidia.source,
@@ -60,6 +71,12 @@ def plan_site(definition: Definition) -> SitePlan:
         grid_limit_w=site.grid.limit_w,
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
+    )
+
+
+def _people(persons: Mapping[str, Person]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"name": name, "uid": person.uid, "keys": list(person.keys)} for name, person in sorted(persons.items())
     )
 
 

@@ -137,6 +137,11 @@ class SitePlan:
     vlans: tuple[VlanPlan, ...]
     access: AccessPlan
     admins: tuple[dict[str, Any], ...]
+    users: tuple[dict[str, Any], ...]
+    groups: tuple[dict[str, Any], ...]
+    """Groups of people with their number and members."""
+    adopt: tuple[str, ...]
+    """What may be taken over from machines that were in use before."""
     software: dict[str, str]
     pods: tuple[PodPlan, ...]
     slurm: SlurmPlan

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gridmill.catalog import Catalog, Node
-from gridmill.model import Site
+from gridmill.model import Limits, Partition, Site
+from gridmill.model.scheduler import seconds_of
 from gridmill.plan.hostlist import fold
 from gridmill.plan.site_plan import HostPlan, SlurmPlan
 from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
@@ -118,8 +119,22 @@ def _partition_lines(site: Site, compute: list[HostPlan]) -> Iterable[dict[str, 
             "Nodes": ",".join(nodes),
             "Default": "YES" if partition.default else "NO",
             "MaxTime": partition.max_time,
+            **({"DefaultTime": partition.default_time} if partition.default_time else {}),
+            **({"MaxNodes": str(partition.max_nodes)} if partition.max_nodes else {}),
+            **({"PriorityTier": str(partition.priority)} if partition.priority > 1 else {}),
+            **_allowed(partition),
             "State": "UP",
         }
+
+
+def _allowed(partition: Partition) -> dict[str, str]:
+    """Who may use a partition; acceptance jobs always may."""
+    allowed = {}
+    if partition.allow_accounts:
+        allowed["AllowAccounts"] = ",".join(sorted({*partition.allow_accounts, ACCEPTANCE_ACCOUNT}))
+    if partition.allow_groups:
+        allowed["AllowGroups"] = ",".join(sorted({*partition.allow_groups, ACCEPTANCE_USER}))
+    return allowed
 
 
 def _gres_lines(compute: list[HostPlan]) -> Iterable[dict[str, str]]:
@@ -141,7 +156,25 @@ def _accounts(site: Site) -> tuple[dict[str, Any], ...]:
     return (
         own,
         *(
-            {"name": name, "description": account.description, "users": sorted(account.users)}
+            {
+                "name": name,
+                "description": account.description,
+                "users": sorted(set(account.users)),
+                **({"limits": limits} if (limits := _limits(account.limits)) else {}),
+            }
             for name, account in sorted(site.scheduler.accounts.items())
         ),
     )
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    """Limits by name; the longest run time in minutes, as accounting keeps it."""
+    minutes = None if limits.max_wall is None else int(seconds_of(limits.max_wall)) // 60
+    found = {
+        "gpus": limits.gpus,
+        "cpus": limits.cpus,
+        "nodes": limits.nodes,
+        "jobs": limits.jobs,
+        "max_wall_minutes": minutes,
+    }
+    return {name: value for name, value in found.items() if value is not None}

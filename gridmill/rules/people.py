@@ -1,13 +1,14 @@
-"""Place and people: a time zone that exists, logins and accounts that nobody else has."""
+"""Place and people: a time zone that exists, names and numbers that nobody else has, groups that exist."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import zoneinfo
+from collections.abc import Iterable
 
-from gridmill.errors import Problem
-from gridmill.model import Site
+from gridmill.errors import Path, Problem
+from gridmill.model import Person, Site
 
 ACCEPTANCE_ACCOUNT = "gridmill"
 """Slurm account that pays for acceptance jobs."""
@@ -17,39 +18,107 @@ ACCEPTANCE_USER = "gridmill-accept"
 
 _SYSTEM_LOGINS = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
-messagebus sshd systemd-network systemd-timesync dnsmasq mysql slurm munge
+messagebus sshd systemd-network systemd-timesync systemd-resolve dnsmasq mysql slurm munge sssd
+_chrony _rpc statd mfs nvidia-persistenced
 """
-RESERVED_LOGINS = frozenset({*_SYSTEM_LOGINS.split(), ACCEPTANCE_USER})
-"""Logins of Debian's own services and of ours (base-passwd's list, and the packages that roles install)."""
+_SYSTEM_GROUPS = """
+adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev
+staff users nogroup systemd-journal input kvm render sgx netdev crontab clock _ssh ssl-cert docker
+gridmill-admins gridmill-users
+"""
+RESERVED_NAMES = frozenset({*_SYSTEM_LOGINS.split(), *_SYSTEM_GROUPS.split(), ACCEPTANCE_USER})
+"""Logins and groups of Debian's own services and of ours (base-passwd's lists, and the packages that roles install)."""
 
 RESERVED_ACCOUNTS = frozenset({"root", ACCEPTANCE_ACCOUNT})
 """Accounts that Slurm or Gridmill make themselves."""
 
 
 def people_problems(site: Site) -> list[Problem]:
-    """Unknown time zone; logins and accounts that are reserved; user IDs that two people share."""
-    problems: list[Problem] = []
+    """Unknown time zone; names that are reserved or taken; numbers that two share; groups that don't exist."""
+    return [*_place_problems(site), *_name_problems(site), *_number_problems(site), *_group_problems(site)]
+
+
+def people(site: Site) -> dict[str, Person]:
+    """Administrators and users by login name."""
+    return {**site.access.users, **site.access.admins}
+
+
+def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint with the known name that is most like `name`."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else otherwise
+
+
+def _place_problems(site: Site) -> list[Problem]:
     zone = site.location.timezone
-    if zone not in _time_zones():
-        near = difflib.get_close_matches(zone, _time_zones(), n=1)
-        hint = f"did you mean {near[0]}?" if near else ""
-        problems.append(Problem(("location", "timezone"), f"unknown time zone {zone}", "an IANA time zone", hint))
-    reserved = RESERVED_LOGINS | {site.access.bootstrap.user}
-    owners: dict[int, str] = {}
-    for name, admin in site.access.admins.items():
-        path = ("access", "admins", name)
-        if name in reserved:
-            problems.append(Problem(path, f"{name} is a system login", "a person's login", "another name"))
-        first = owners.setdefault(admin.uid, name)
-        if first != name:
-            message = f"user ID {admin.uid} is also that of {first}"
-            problems.append(Problem((*path, "uid"), message, "each number once", "another uid"))
+    if zone in _time_zones():
+        return []
+    hint = nearest(zone, _time_zones(), "")
+    return [Problem(("location", "timezone"), f"unknown time zone {zone}", "an IANA time zone", hint)]
+
+
+def _name_problems(site: Site) -> list[Problem]:
+    problems: list[Problem] = []
+    reserved = RESERVED_NAMES | {site.access.bootstrap.user}
+    owners: dict[str, str] = {}
+    for kind, names in (
+        ("admins", site.access.admins),
+        ("users", site.access.users),
+        ("groups", site.access.groups),
+    ):
+        for name in names:
+            path = ("access", kind, name)
+            if name in reserved:
+                what, expected = ("group", "a group of people") if kind == "groups" else ("login", "a person's login")
+                problems.append(Problem(path, f"{name} is a system {what}", expected, "another name"))
+            first = owners.setdefault(name, kind)
+            if first != kind:
+                hint = "everybody has a group of the own name; another name" if kind == "groups" else "keep one of them"
+                problems.append(Problem(path, f"{name} stands under access.{first} too", "each name once", hint))
     problems += [
         Problem(("scheduler", "accounts", name), f"{name} is reserved", "an account of your own", "another name")
         for name in site.scheduler.accounts
         if name in RESERVED_ACCOUNTS
     ]
     return problems
+
+
+def _number_problems(site: Site) -> list[Problem]:
+    """People have a group with their own number, so that users and groups share one set of numbers."""
+    access = site.access
+    numbers: list[tuple[Path, str, int]] = [
+        *((("access", "admins", name, "uid"), name, admin.uid) for name, admin in access.admins.items()),
+        *((("access", "users", name, "uid"), name, user.uid) for name, user in access.users.items()),
+        *((("access", "groups", name, "gid"), f"group {name}", group.gid) for name, group in access.groups.items()),
+    ]
+    problems = []
+    owners: dict[int, str] = {}
+    for path, name, number in numbers:
+        first = owners.setdefault(number, name)
+        if first != name:
+            what = "user ID" if path[-1] == "uid" else "group ID"
+            message = f"{what} {number} is also that of {first}"
+            problems.append(Problem(path, message, "each number once", f"another {path[-1]}"))
+    return problems
+
+
+def _group_problems(site: Site) -> list[Problem]:
+    known = sorted(site.access.groups)
+    expected = f"one of {', '.join(known)}" if known else "a group of access.groups"
+    wanted: list[tuple[Path, list[str]]] = [
+        *((("access", "admins", name, "groups"), admin.groups) for name, admin in site.access.admins.items()),
+        *((("access", "users", name, "groups"), user.groups) for name, user in site.access.users.items()),
+        *(
+            (("scheduler", "partitions", name, "allowGroups"), partition.allow_groups or [])
+            for name, partition in site.scheduler.partitions.items()
+        ),
+    ]
+    return [
+        Problem((*path, position), f"unknown group {name}", expected, nearest(name, known, "add it to access.groups"))
+        for path, names in wanted
+        for position, name in enumerate(names)
+        if name not in site.access.groups
+    ]
 
 
 @functools.cache

@@ -6,6 +6,8 @@ from gridmill.catalog import Catalog
 from gridmill.errors import Problem
 from gridmill.model import NodeGroup, Site
 from gridmill.model.pods import Service
+from gridmill.model.scheduler import seconds_of
+from gridmill.rules.people import nearest, people
 
 DEFAULT_SERVICES: dict[str, tuple[Service, ...]] = {
     "gpu": ("compute",),
@@ -98,6 +100,7 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
             problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))
         if partition.default:
             defaults.append(name)
+        problems += _partition_limits(site, name)
     problems += [
         Problem(
             ("scheduler", "partitions", name, "default"),
@@ -110,16 +113,37 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
     return problems
 
 
+def _partition_limits(site: Site, name: str) -> list[Problem]:
+    partition = site.scheduler.partitions[name]
+    path = ("scheduler", "partitions", name)
+    known = sorted(site.scheduler.accounts)
+    problems = [
+        Problem(
+            (*path, "allowAccounts", position),
+            f"unknown account {account}",
+            f"one of {', '.join(known)}" if known else "an account of scheduler.accounts",
+            nearest(account, known, "add it to scheduler.accounts"),
+        )
+        for position, account in enumerate(partition.allow_accounts or [])
+        if account not in known
+    ]
+    longest, usual = seconds_of(partition.max_time), seconds_of(partition.default_time or partition.max_time)
+    if usual > longest:
+        message = f"{partition.default_time} is longer than maxTime"
+        problems.append(Problem((*path, "defaultTime"), message, f"at most {partition.max_time}", "a shorter time"))
+    return problems
+
+
 def _account_problems(site: Site) -> list[Problem]:
-    known = ", ".join(sorted(site.access.admins))
+    known = sorted(people(site))
     return [
         Problem(
             ("scheduler", "accounts", account_name, "users", position),
             f"unknown user {user}",
-            f"one of {known}",
-            "add the person under access.admins",
+            f"one of {', '.join(known)}",
+            nearest(user, known, "add the person under access.users or access.admins"),
         )
         for account_name, account in site.scheduler.accounts.items()
         for position, user in enumerate(account.users)
-        if user not in site.access.admins
+        if user not in known
     ]

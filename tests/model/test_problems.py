@@ -34,6 +34,9 @@ def network(name: str, line: str, path: str, message: str, hint: str = "") -> Ca
     return Case(name, domain, f"{domain}\n      {line}", f"network.{path}", message, hint, line)
 
 
+BEFORE_BOOTSTRAP = "      bootstrap:\n"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ"
+
 CASES = [
     Case("unknown key", "    grid: {connection: 3x63A, pue: 1.25}", "    gird: {connection: 3x63A, pue: 1.25}", "gird",
          "unknown key", "did you mean `grid`?"),
@@ -122,7 +125,9 @@ CASES = [
     Case("bad time", "maxTime: '2-00:00:00'", "maxTime: two days", "scheduler.partitions.gpu.maxTime",
          "`two days` is not valid"),
     Case("unknown user", "users: [anna]", "users: [bob]", "scheduler.accounts.research.users[0]", "unknown user bob",
-         "add the person under access.admins"),
+         "add the person under access.users or access.admins"),
+    Case("user almost known", "users: [anna]", "users: [ana]", "scheduler.accounts.research.users[0]", "unknown user ana",
+         "did you mean anna?"),
     Case("two controllers", "at: [r1/u40]", "at: [r1/u40, r1/u41]", "pods.pod-a.nodes.control.at[1]",
          "a second controller", "`services: [login]` on the others"),
     Case("no controller", "sku: sim-mgmt,", "sku: sim-mgmt, services: [login],", "pods", "no node runs the controller",
@@ -195,6 +200,40 @@ CASES = [
          "another name"),
     Case("admin called as the bootstrap user", "        anna:\n", "        gridmill:\n", "access.admins.gridmill",
          "gridmill is a system login", "another name", "        gridmill:"),
+    Case("user called as a group of Debian", BEFORE_BOOTSTRAP, f"      users:\n        sudo: {{uid: 3001, keys: [{KEY}]}}\n{BEFORE_BOOTSTRAP}",
+         "access.users.sudo", "sudo is a system login", "another name", "        sudo:"),
+    Case("user who is an admin too", BEFORE_BOOTSTRAP, f"      users:\n        anna: {{uid: 3001, keys: [{KEY}]}}\n{BEFORE_BOOTSTRAP}",
+         "access.users.anna", "anna stands under access.admins too", "keep one of them", "uid: 3001"),
+    Case("user with an admin's number", BEFORE_BOOTSTRAP, f"      users:\n        ben: {{uid: 2001, keys: [{KEY}]}}\n{BEFORE_BOOTSTRAP}",
+         "access.users.ben.uid", "user ID 2001 is also that of anna", "another uid", "        ben:"),
+    Case("user without a key", BEFORE_BOOTSTRAP, f"      users:\n        ben: {{uid: 3001, keys: []}}\n{BEFORE_BOOTSTRAP}",
+         "access.users.ben.keys", "`a list` is not valid", "", "        ben:"),
+    Case("group with a person's number", BEFORE_BOOTSTRAP, f"      groups:\n        chemistry: {{gid: 2001}}\n{BEFORE_BOOTSTRAP}",
+         "access.groups.chemistry.gid", "group ID 2001 is also that of anna", "another gid", "chemistry"),
+    Case("group called as a person", BEFORE_BOOTSTRAP, f"      groups:\n        anna: {{gid: 4000}}\n{BEFORE_BOOTSTRAP}",
+         "access.groups.anna", "anna stands under access.admins too",
+         "everybody has a group of the own name; another name", "gid: 4000"),
+    Case("group of the system", BEFORE_BOOTSTRAP, f"      groups:\n        docker: {{gid: 4000}}\n{BEFORE_BOOTSTRAP}",
+         "access.groups.docker", "docker is a system group", "another name", "docker"),
+    Case("group number of the system", BEFORE_BOOTSTRAP, f"      groups:\n        chemistry: {{gid: 100}}\n{BEFORE_BOOTSTRAP}",
+         "access.groups.chemistry.gid", "`100` is not valid", "", "chemistry"),
+    Case("unknown group", BEFORE_BOOTSTRAP,
+         f"      groups:\n        chemistry: {{gid: 4000}}\n      users:\n        ben: {{uid: 3001, keys: [{KEY}], groups: [chemstry]}}\n"
+         f"{BEFORE_BOOTSTRAP}", "access.users.ben.groups[0]", "unknown group chemstry", "did you mean chemistry?", "chemstry"),
+    Case("unknown group of a partition", "maxTime: '2-00:00:00'", "maxTime: '2-00:00:00', allowGroups: [staff]",
+         "scheduler.partitions.gpu.allowGroups[0]", "unknown group staff", "add it to access.groups"),
+    Case("unknown account of a partition", "maxTime: '2-00:00:00'", "maxTime: '2-00:00:00', allowAccounts: [reserch]",
+         "scheduler.partitions.gpu.allowAccounts[0]", "unknown account reserch", "did you mean research?"),
+    Case("usual time above the longest", "maxTime: '2-00:00:00'", "maxTime: '2-00:00:00', defaultTime: '49:00:00'",
+         "scheduler.partitions.gpu.defaultTime", "49:00:00 is longer than maxTime", "a shorter time"),
+    Case("negative limit", "users: [anna]", "users: [anna], limits: {gpus: -1}", "scheduler.accounts.research.limits.gpus",
+         "`-1` is not valid"),
+    Case("limit in seconds", "users: [anna]", "users: [anna], limits: {maxWall: '0:00:30'}",
+         "scheduler.accounts.research.limits.maxWall", "`0:00:30` is not valid"),
+    Case("unknown limit", "users: [anna]", "users: [anna], limits: {gpu: 1}", "scheduler.accounts.research.limits.gpu",
+         "unknown key", "did you mean `gpus`?"),
+    Case("consent to something else", "    pods:\n", "    adopt: [everything]\n    pods:\n", "adopt[0]",
+         "`everything` is not valid", "", "adopt"),
     Case("user ID twice", "        anna:\n",
          '        bram: {uid: 2001, keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ"]}\n'
          "        anna:\n", "access.admins.anna.uid", "user ID 2001 is also that of bram", "another uid", "          uid: 2001"),

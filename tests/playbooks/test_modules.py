@@ -1,4 +1,4 @@
-"""What the modules decide: packages, accounts, Slurm's configuration, accounting, acceptance."""
+"""What the modules decide: packages, Slurm's configuration, acceptance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.gridmill_node import acceptance, accounting, accounts, hostlist, packages, slurm_config
+from ansible.module_utils.gridmill_node import acceptance, hostlist, packages, slurm_config
 from ansible.module_utils.gridmill_node.slurm_checks import (
     OUT_REASON,
     nodes_to_leave_down,
@@ -15,8 +15,6 @@ from ansible.module_utils.gridmill_node.slurm_checks import (
     parse_fields,
 )
 
-ANNA = {"name": "anna", "uid": 3001, "keys": ["ssh-ed25519 AAAA anna"]}
-DAEMON = {"name": "tests", "uid": 64100, "home": "/nonexistent"}
 JOB = acceptance.Job("two gpus", "gpu", "gpu:h100:2", "tests", "tests", "true")
 
 
@@ -62,49 +60,6 @@ def test_simulation_reads_as_a_difference(recorded: dict[str, str]) -> None:
     assert packages.simulated(recorded["simulate.txt"]) == "+slurmctld 24.11.5-4\n"
     text = "Inst a [1.0] (2.0 Debian:13 [amd64])\nRemv b [1.0]\nConf a (2.0 Debian:13 [amd64])\n"
     assert packages.simulated(text) == "-b\n~a 1.0 -> 2.0\n"
-
-
-def test_accounts_are_made_once() -> None:
-    work = accounts.plan([ANNA], [DAEMON], accounts.Machine(uids={"root": 0}))
-    assert [command[0] for command in work.commands] == ["groupadd", "groupadd", "groupadd", "useradd", "useradd"]
-    assert ["groupadd", "--gid", "64100", "tests"] in work.commands, "the same number on every machine"
-    assert work.write_keys == {"anna": "ssh-ed25519 AAAA anna\n"}
-    uids = {"root": 0, "anna": 3001, "tests": 64100}
-    done = accounts.Machine(uids=uids, admin_members=frozenset({"anna"}), keys=work.write_keys)
-    assert not accounts.plan([ANNA], [DAEMON], done).changed
-
-
-def test_an_admin_who_leaves_is_shut_out_and_may_come_back() -> None:
-    here = accounts.Machine({"anna": 3001}, admin_members=frozenset({"anna"}), keys={"anna": "ssh-ed25519 AAAA anna\n"})
-    work = accounts.plan([], [], here)
-    assert [command[0] for command in work.commands] == ["usermod", "gpasswd"]
-    assert "--expiredate" in work.commands[0] and work.remove_keys == ["anna"]
-    gone = replace(here, admin_members=frozenset(), keys={}, expired=frozenset({"anna"}))
-    assert not accounts.plan([], [], gone).changed
-    back = accounts.plan([ANNA], [], gone)
-    assert back.commands == [
-        ["usermod", "--expiredate", "", "anna"],
-        ["gpasswd", "--add", "anna", accounts.ADMIN_GROUP],
-    ]
-    assert back.write_keys
-
-
-def test_only_keys_of_those_who_are_shut_out_are_removed() -> None:
-    keys = {"gridmill": "ssh-ed25519 AAAA boot\n", "bob": "ssh-ed25519 AAAA bob\n", "gone": "x\n", "nobody": "y\n"}
-    uids = {"gridmill": 1000, "bob": 3002, "gone": 3003}
-    here = accounts.Machine(uids, frozenset({"gone"}), admin_members=frozenset({"bob"}), keys=keys)
-    work = accounts.plan([], [], here)
-    assert work.remove_keys == ["bob", "gone"], "gone was expired by a run that ended before it removed the keys"
-    assert not any("gridmill" in command for command in work.commands)
-
-
-def test_numbers_are_never_changed() -> None:
-    taken = accounts.Machine({}, gids={"someone": 64100})
-    assert "gid 64100" in accounts.plan([], [DAEMON], taken).problems[0]
-    other = accounts.Machine({"anna": 1005, "someone": 64100})
-    problems = accounts.plan([ANNA], [DAEMON], other).problems
-    assert len(problems) == 2
-    assert "1005" in problems[0] or "1005" in problems[1]
 
 
 @pytest.mark.parametrize(
@@ -162,35 +117,6 @@ def test_a_refusal_is_told_without_the_noise() -> None:
         "fatal: Invalid node names in partition x",
     ]
     assert slurm_config.complaints(["unshare: unshare failed: Operation not permitted"])
-
-
-def test_accounting_adds_what_is_missing_and_removes_nothing() -> None:
-    planned = [{"name": "research", "description": "Research", "users": ["anna"]}]
-    work = accounting.plan("lab", planned, accounting.parse("", "", ""))
-    assert [arguments[:3] for arguments in work] == [
-        ["add", "cluster", "lab"],
-        ["add", "account", "research"],
-        ["add", "user", "anna"],
-    ]
-    books = accounting.parse(
-        "lab\n", "root|default root account\nresearch|research\n", "root|\nresearch|\nresearch|anna\nold|bob\n"
-    )
-    assert accounting.plan("lab", planned, books) == []
-    renamed = [{"name": "research", "description": "Other", "users": []}]
-    assert [arguments[:2] for arguments in accounting.plan("lab", renamed, books)] == [["modify", "account"]]
-
-
-def test_a_description_that_slurm_kept_is_never_written_again() -> None:
-    planned = [{"name": "Research", "description": "Größe ÄÖÜ|Team A", "users": ["Anna"]}]
-    books = accounting.parse("lab\n", "research|größe ÄÖÜ|team a\n", "research|\nresearch|anna\n")
-    assert accounting.plan("lab", planned, books) == []
-    assert accounting.problems(planned) == []
-
-
-@pytest.mark.parametrize("description", ["it's", 'say "hi"', "two\nlines", "tab\there"])
-def test_what_slurm_would_not_keep_is_refused(description: str) -> None:
-    (problem,) = accounting.problems([{"name": "research", "description": description}])
-    assert "research" in problem and "can't keep" in problem
 
 
 def test_nodes_are_taken_out_once() -> None:

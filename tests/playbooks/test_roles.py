@@ -116,6 +116,17 @@ def is_written(value: Any) -> bool:
     return isinstance(value, dict) and "dest" in value
 
 
+@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
+def test_what_others_wrote_is_kept_before_it_is_replaced(path: Path) -> None:
+    """A file that is not Gridmill's by name may be somebody else's; keep_foreign comes first, in the role's main file."""
+    main = every_task(load(path.parent / "main.yml"))
+    kept = {file for task in main if "keep_foreign" in task for file in task["keep_foreign"]["files"]}
+    for task in every_task(load(path)):
+        for module in ("ansible.builtin.template", "ansible.builtin.copy"):
+            dest = str(task.get(module, {}).get("dest", "gridmill"))
+            assert "gridmill" in dest or dest in kept, f"{task['name']}: list {dest} in a keep_foreign task before"
+
+
 def test_secrets_are_never_shown() -> None:
     secrets = [name for role in ROLES for name, option in options_of(role).items() if option.get("no_log") is True]
     assert set(secrets) == {"base_break_glass_password_hash", "slurm_compute_auth_keys", "slurm_login_auth_keys"}

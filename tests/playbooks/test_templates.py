@@ -17,6 +17,7 @@ VARIABLES: dict[str, Any] = {
     "clock_sources": ["198.18.4.104", "ntp.example.net"],
     "clock_serves": ["198.18.0.0/20"],
     "clock_adjust": False,
+    "base_user_logins": "always",
     "base_sysctl": {"vm.swappiness": 1},
     "names_server_domain": "lab.gridmill.test",
     "names_server_listen": "198.18.4.104",
@@ -112,7 +113,14 @@ def test_clocks() -> None:
 def test_administrators_have_no_keys_but_the_plans() -> None:
     general, _, admins = render(ROLES / "base/templates/sshd.conf.j2", VARIABLES).partition("\nMatch ")
     assert "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u .ssh/authorized_keys\n" in general
-    assert admins == "Group gridmill-admins\n    AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n"
+    assert admins == "Group gridmill-admins,gridmill-users\n    AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\n"
+
+
+@pytest.mark.parametrize(("logins", "denied"), [("never", True), ("always", False), ("with_job", False)])
+def test_people_enter_where_the_plan_says(logins: str, denied: bool) -> None:
+    text = render(ROLES / "base/templates/sshd.conf.j2", {**VARIABLES, "base_user_logins": logins})
+    assert ("\nDenyGroups gridmill-users\n" in text) is denied
+    assert "AllowGroups" not in text and "AllowUsers" not in text, "the bootstrap user must never be left out"
 
 
 def test_login_machines_fetch_their_configuration() -> None:

@@ -14,8 +14,16 @@ def _everyone(plan: SitePlan) -> Values:
     return {
         "base_timezone": plan.timezone,
         "base_admins": list(plan.admins),
+        "base_people": list(plan.users),
+        "base_groups": list(plan.groups),
         "base_users": [{"name": ACCEPTANCE_USER, "uid": ACCEPTANCE_UID, "home": f"/var/lib/{ACCEPTANCE_USER}"}],
     }
+
+
+def _alike(plan: SitePlan, host: HostPlan) -> Values:
+    """Users log in where they submit jobs; elsewhere they have an account, so that names and numbers agree."""
+    del plan
+    return {"base_user_logins": "always" if "login" in host.services else "never"}
 
 
 def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
@@ -23,4 +31,4 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
     return [{"check": "hostname"}, {"check": "addresses"}]
 
 
-BASE = Concern(everyone=_everyone, checks=_checks)
+BASE = Concern(everyone=_everyone, alike=_alike, checks=_checks)

@@ -30,6 +30,8 @@ def _controller(plan: SitePlan) -> Values:
         "slurm_controller_cgroup": plan.slurm.cgroup,
         "slurm_controller_accounts": list(plan.slurm.accounts),
         "slurm_controller_key_epoch": plan.slurm.key_epoch,
+        "slurm_controller_adopt": "slurm" in plan.adopt,
+        "slurm_controller_adopt_accounting": "accounting" in plan.adopt,
     }
 
 
@@ -45,7 +47,11 @@ def _controller_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
 
 
 def _compute(plan: SitePlan) -> Values:
-    return {"slurm_compute_version": plan.software["slurm"], "slurm_compute_controllers": _controllers(plan)}
+    return {
+        "slurm_compute_version": plan.software["slurm"],
+        "slurm_compute_controllers": _controllers(plan),
+        "slurm_compute_adopt": "slurm" in plan.adopt,
+    }
 
 
 def _compute_gpu(plan: SitePlan) -> Values:
@@ -65,7 +71,11 @@ def _compute_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
 
 
 def _login(plan: SitePlan) -> Values:
-    return {"slurm_login_version": plan.software["slurm"], "slurm_login_controllers": _controllers(plan)}
+    return {
+        "slurm_login_version": plan.software["slurm"],
+        "slurm_login_controllers": _controllers(plan),
+        "slurm_login_adopt": "slurm" in plan.adopt,
+    }
 
 
 def _login_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ type: notification
 short_description: Events for Gridmill's runner
 description:
   - Writes the start of tasks, changes (in check mode foreseen ones), failures, checks (every task result with a list
-    C(gridmill_checks)) and the final counts to the descriptor named in the environment variable
-    C(GRIDMILL_EVENTS_FD); silent without it.
+    C(gridmill_checks)), notes (those with C(gridmill_notes)) and the final counts to the descriptor named in the
+    environment variable C(GRIDMILL_EVENTS_FD); silent without it.
 options: {}
 """
 
@@ -41,6 +41,8 @@ class CallbackModule(CallbackBase):
         if _result(result).get("changed"):
             self._emit(event="changed", host=self._host(result), task=self._task(result))
         self._checks(result)
+        if notes := _result(result).get("gridmill_notes"):
+            self._emit(event="notes", host=self._host(result), notes=notes)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if ignore_errors:

@@ -1,40 +1,65 @@
 #!/usr/bin/python
-"""Ansible module: administrators and system users of the plan, in one round trip."""
+"""Ansible module: administrators, people, groups and system users of the plan, in one round trip."""
 
 from __future__ import annotations
 
 import grp
+import json
 import pwd
 import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.accounts import ADMIN_GROUP, Machine, Work, plan
+from ansible.module_utils.gridmill_node.accounts import Machine, Wanted, Work, plan
 from ansible.module_utils.gridmill_node.commands import run
 
 DOCUMENTATION = r"""
 module: accounts
-short_description: Makes administrators and fixed-number system users as planned
+short_description: Makes people, groups and fixed-number system users as planned
 description:
-  - Administrators get an account, membership of the group gridmill-admins, and a file of keys owned by root.
-  - An administrator who is no longer planned is locked, expired, and loses group and keys. Account and files stay.
-  - A file of keys whose user is or was no administrator is left alone.
-  - An account whose number differs from the plan is a failure, never renumbered.
+  - Administrators and people get an account and a group of the same number, and membership of gridmill-admins or
+    gridmill-users. Administrators get a file of keys owned by root; people where O(logins) allows it.
+  - Whoever is no longer planned is locked, expired, and loses groups and keys. Account, files and processes stay.
+  - A file of keys of someone who is or was in no plan is left alone.
+  - Groups get their planned members. Members that no plan ever had stay, and so does a group that left the plan.
+  - An account or group whose number differs from the plan is a failure that says what to do, never renumbered.
 options:
   admins:
     description: List of dicts with name, uid and keys.
     type: list
     elements: dict
-    required: true
-  users:
-    description: List of dicts with name, uid and home.
+    default: []
+  people:
+    description: List of dicts with name, uid and keys.
     type: list
     elements: dict
-    required: true
+    default: []
+  users:
+    description: System users. List of dicts with name, uid and home.
+    type: list
+    elements: dict
+    default: []
+  groups:
+    description: List of dicts with name, gid and members.
+    type: list
+    elements: dict
+    default: []
+  logins:
+    description: Whether people may log in with their keys on this machine.
+    type: bool
+    default: false
+  homes:
+    description: Whether missing home directories are made.
+    type: bool
+    default: true
   keys_directory:
-    description: Directory with one file of authorized keys per administrator.
+    description: Directory with one file of authorized keys per person.
     type: path
     default: /etc/ssh/authorized_keys.d
+  record:
+    description: File that remembers which groups came from a plan.
+    type: path
+    default: /var/lib/gridmill/accounts.json
 author: [Gridmill]
 """
 
@@ -42,7 +67,7 @@ EXAMPLES = r"""
 - name: Make accounts
   accounts:
     admins: [{name: anna, uid: 3001, keys: ["ssh-ed25519 AAAA anna"]}]
-    users: []
+    groups: [{name: chemistry, gid: 4000, members: [anna]}]
 """
 
 RETURN = r"""
@@ -51,25 +76,35 @@ actions:
   returned: always
   type: list
   elements: str
+gridmill_notes:
+  description: Accounts and groups that were there before and are taken over.
+  returned: always
+  type: list
+  elements: str
 """
 
 
 SHADOW = Path("/etc/shadow")
+HOMES = Path("/home")
 EXPIRY_FIELD = 7
 SECONDS_A_DAY = 86400
 
 
-def look(keys_directory: Path) -> Machine:
-    groups = {group.gr_name: group.gr_mem for group in grp.getgrall()}
+def look(wanted: Wanted, keys_directory: Path, record: Path) -> Machine:
+    groups = grp.getgrall()
     today = time.time() // SECONDS_A_DAY
     rows = [line.split(":") for line in SHADOW.read_text(encoding="utf-8").splitlines()]
     expired = [row[0] for row in rows if row[EXPIRY_FIELD : EXPIRY_FIELD + 1] not in ([], [""])]
+    entries = {entry.pw_name: entry for entry in pwd.getpwall()}
+    homes = {name: Path(entries[name].pw_dir) if name in entries else HOMES / name for name in wanted.persons}
     return Machine(
-        uids={entry.pw_name: entry.pw_uid for entry in pwd.getpwall()},
+        uids={name: entry.pw_uid for name, entry in entries.items()},
         expired=frozenset(name for name in expired if _expiry(rows, name) <= today),
-        admin_members=frozenset(groups[ADMIN_GROUP]) if ADMIN_GROUP in groups else None,
-        gids={group.gr_name: group.gr_gid for group in grp.getgrall()},
+        members={group.gr_name: frozenset(group.gr_mem) for group in groups},
+        gids={group.gr_name: group.gr_gid for group in groups},
         keys={file.name: file.read_text(encoding="utf-8") for file in keys_directory.glob("*") if file.is_file()},
+        homeless=frozenset(name for name, home in homes.items() if not home.exists()),
+        managed=frozenset(json.loads(record.read_text(encoding="utf-8"))["groups"] if record.exists() else ()),
     )
 
 
@@ -77,8 +112,17 @@ def _expiry(rows: list[list[str]], name: str) -> float:
     return next(float(row[EXPIRY_FIELD]) for row in rows if row[0] == name)
 
 
-def carry_out(work: Work, keys_directory: Path) -> str:
+def replace(path: Path, text: str, mode: int) -> None:
+    new = path.parent.parent / f".{path.name}.new"
+    new.write_text(text, encoding="utf-8")
+    new.chmod(mode)
+    new.replace(path)
+
+
+def carry_out(work: Work, machine: Machine, keys_directory: Path, record: Path) -> str:
     """Do the work; the complaint of the first command that fails, or nothing."""
+    if work.managed - machine.managed:  # before they are made, so that a run that is cut short knows them
+        remember(record, work.managed | machine.managed)
     for command in work.commands:
         answer = run(command)
         if not answer.ok:
@@ -87,33 +131,47 @@ def carry_out(work: Work, keys_directory: Path) -> str:
     for name in work.remove_keys:
         (keys_directory / name).unlink(missing_ok=True)
     for name, text in work.write_keys.items():
-        new = keys_directory.parent / f".{name}.new"
-        new.write_text(text, encoding="utf-8")
-        new.chmod(0o644)
-        new.replace(keys_directory / name)
+        replace(keys_directory / name, text, 0o644)
+    if work.managed != machine.managed:
+        remember(record, work.managed)
     return ""
 
 
+def remember(record: Path, groups: frozenset[str]) -> None:
+    record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace(record, json.dumps({"groups": sorted(groups)}), 0o600)
+
+
 def main() -> None:
+    lists = {name: {"type": "list", "elements": "dict", "default": []} for name in ("people", "users", "groups")}
     module = AnsibleModule(
         argument_spec={
-            "admins": {"type": "list", "elements": "dict", "required": True, "no_log": False},
-            "users": {"type": "list", "elements": "dict", "required": True},
+            **lists,
+            "admins": {"type": "list", "elements": "dict", "default": [], "no_log": False},
+            "logins": {"type": "bool", "default": False},
+            "homes": {"type": "bool", "default": True},
             "keys_directory": {"type": "path", "default": "/etc/ssh/authorized_keys.d", "no_log": False},
+            "record": {"type": "path", "default": "/var/lib/gridmill/accounts.json"},
         },
         supports_check_mode=True,
     )
-    directory = Path(module.params["keys_directory"])
-    work = plan(module.params["admins"], module.params["users"], look(directory))
+    directory, record = Path(module.params["keys_directory"]), Path(module.params["record"])
+    wanted = Wanted(**{name: module.params[name] for name in (*lists, "admins", "logins", "homes")})
+    machine = look(wanted, directory, record)
+    work = plan(wanted, machine)
     if work.problems:
         module.fail_json(msg="; ".join(work.problems))
-    if not module.check_mode and (complaint := carry_out(work, directory)):
+    if not module.check_mode and (complaint := carry_out(work, machine, directory, record)):
         module.fail_json(msg=complaint)
     actions = [" ".join(command) for command in work.commands]
     actions += [f"write keys of {name}" for name in work.write_keys]
     actions += [f"remove keys of {name}" for name in work.remove_keys]
+    actions += ["remember the plan's groups"] if work.managed != machine.managed else []
     module.exit_json(
-        changed=work.changed, actions=actions, diff={"prepared": "".join(f"+{line}\n" for line in actions)}
+        changed=work.changed,
+        actions=actions,
+        gridmill_notes=work.notes,
+        diff={"prepared": "".join(f"+{line}\n" for line in actions)},
     )
 
 

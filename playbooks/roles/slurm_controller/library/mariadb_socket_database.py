@@ -17,6 +17,8 @@ description:
     socket. There is no password, so none can leak or expire.
   - In check mode, where a server that an earlier task would start is not running, the database's directory says
     whether it was made before.
+  - A database with tables whose user has another way in was set up by others. Without O(adopt) that is a failure (in
+    check mode a note) and nothing is changed; with it, its data stays and the user's way in is changed.
 options:
   database:
     description: Name of the database.
@@ -26,6 +28,10 @@ options:
     description: Name of the operating system user.
     type: str
     required: true
+  adopt:
+    description: Whether a database with data that was here before may be used.
+    type: bool
+    default: false
 author: [Gridmill]
 """
 
@@ -42,10 +48,16 @@ statements:
   returned: always
   type: list
   elements: str
+gridmill_notes:
+  description: What was here before.
+  returned: always
+  type: list
+  elements: str
 """
 
 
 DATA = Path("/var/lib/mysql")
+UNIX_SOCKET = "unix_socket"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -57,7 +69,11 @@ def ask(statement: str) -> tuple[list[str], str, bool]:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"database": {"type": "str", "required": True}, "user": {"type": "str", "required": True}},
+        argument_spec={
+            "database": {"type": "str", "required": True},
+            "user": {"type": "str", "required": True},
+            "adopt": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     database, user = module.params["database"], module.params["user"]
@@ -75,6 +91,7 @@ def main() -> None:
             [
                 f"SELECT schema_name FROM information_schema.schemata WHERE schema_name = '{database}'",  # noqa: S608
                 f"SELECT JSON_VALUE(Priv, '$.plugin') FROM mysql.global_priv WHERE User = '{user}' AND Host = 'localhost'",  # noqa: S608, E501
+                f"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '{database}'",  # noqa: S608
                 f"SELECT COUNT(*) {rights}",  # names are plain, see NAME
             ]
         )
@@ -84,10 +101,24 @@ def main() -> None:
         module.exit_json(changed=bool(foreseen), statements=foreseen)
     if complaint:
         module.fail_json(msg=f"mariadb: {complaint}")
+    # the last two lines are numbers: of tables, and of rights
+    tables = int(found[-2])
+    notes = (
+        [f"database {database} was here before, with {tables} tables"] if tables and UNIX_SOCKET not in found else []
+    )
+    if notes and not module.params["adopt"]:
+        refusal = (
+            f"{notes[0]}; its user {user} has another way in. Nothing was changed. Move it away; or to "
+            "use it with what was accounted in it (slurmdbd converts it to its own version), back it up and put "
+            "`adopt: [accounting]` into the stack"
+        )
+        if not module.check_mode:
+            module.fail_json(msg=refusal)
+        module.exit_json(changed=False, statements=[], gridmill_notes=[f"applied now, this would fail: {refusal}"])
     statements = []
     if database not in found:
         statements.append(everything[0])
-    if "unix_socket" not in found:
+    if UNIX_SOCKET not in found:
         statements += everything[1:]
     elif found[-1] == "0":
         statements.append(everything[2])
@@ -95,7 +126,7 @@ def main() -> None:
         _, complaint, _ = ask("; ".join(statements))
         if complaint:
             module.fail_json(msg=f"mariadb: {complaint}")
-    module.exit_json(changed=bool(statements), statements=statements)
+    module.exit_json(changed=bool(statements), statements=statements, gridmill_notes=notes)
 
 
 if __name__ == "__main__":

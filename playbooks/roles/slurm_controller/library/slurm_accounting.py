@@ -6,14 +6,26 @@ from __future__ import annotations
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.accounting import Books, parse, plan, problems
+from ansible.module_utils.gridmill_node.accounting import (
+    ACCOUNT_FIELDS,
+    ASSOCIATION_FIELDS,
+    GPUS,
+    USER_FIELDS,
+    Books,
+    add_cluster,
+    parse,
+    plan,
+    problems,
+)
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
 
 DOCUMENTATION = r"""
 module: slurm_accounting
-short_description: Adds cluster, accounts and users to Slurm's accounting
+short_description: Puts cluster, accounts, users and limits into Slurm's accounting
 description:
-  - Adds what is planned and missing. Never removes an account or a user, since jobs were booked on them.
+  - Adds what is planned and missing, and sets the limits of the planned accounts, also back to none.
+  - Never removes an account or a user, since jobs were booked on them. Who is no longer planned can neither start nor
+    submit jobs; jobs that run go on. Accounts that no plan ever had are left alone.
   - Refuses descriptions that Slurm would keep in another form, which every run would want to change again.
 options:
   cluster:
@@ -21,12 +33,13 @@ options:
     type: str
     required: true
   accounts:
-    description: List of dicts with name, description and users.
+    description: >-
+      List of dicts with name, description, users and limits. Without it only the cluster is added, which must be there
+      before slurmctld starts; limits of GPUs need a slurmctld that has told accounting of them.
     type: list
     elements: dict
-    required: true
   wait:
-    description: Seconds that slurmdbd may take to answer.
+    description: Seconds that slurmdbd may take to answer, and slurmctld to tell it of GPUs.
     type: int
     default: 60
 author: [Gridmill]
@@ -36,7 +49,7 @@ EXAMPLES = r"""
 - name: Add accounts
   slurm_accounting:
     cluster: lab
-    accounts: [{name: research, description: Research, users: [anna]}]
+    accounts: [{name: research, description: Research, users: [anna], limits: {gpus: 16}}]
 """
 
 RETURN = r"""
@@ -59,29 +72,40 @@ def look(cluster: str, wait: int) -> tuple[Books, Result]:
     while not answers[0].ok and answers[0].status != MISSING and time.monotonic() < until:
         time.sleep(1.0)
         answers = [sacctmgr(["show", "cluster", "format=cluster"])]
-    answers.append(sacctmgr(["show", "account", "format=account,description"]))
-    answers.append(sacctmgr(["show", "association", f"cluster={cluster}", "format=account,user"]))
+    answers.append(sacctmgr(["show", "account", f"format={ACCOUNT_FIELDS}"]))
+    answers.append(sacctmgr(["show", "association", f"cluster={cluster}", f"format={ASSOCIATION_FIELDS}"]))
+    answers.append(sacctmgr(["show", "user", f"format={USER_FIELDS}"]))
     failed = [answer for answer in answers if not answer.ok]
     return parse(*(answer.output for answer in answers)), (failed or answers)[0]
+
+
+def wait_for_gpus(wait: int) -> None:
+    """Until accounting knows GPUs: a new slurmctld tells it some seconds after its start."""
+    until = time.monotonic() + wait
+    while "gres|gpu" not in sacctmgr(["show", "tres", "format=type,name"]).output and time.monotonic() < until:
+        time.sleep(1.0)
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "cluster": {"type": "str", "required": True},
-            "accounts": {"type": "list", "elements": "dict", "required": True},
+            "accounts": {"type": "list", "elements": "dict"},
             "wait": {"type": "int", "default": 60},
         },
         supports_check_mode=True,
     )
-    if refused := problems(module.params["accounts"]):
+    cluster, accounts = module.params["cluster"], module.params["accounts"]
+    if refused := problems(accounts or []):
         module.fail_json(msg="; ".join(refused))
-    cluster = module.params["cluster"]
-    books, answer = look(cluster, 0 if module.check_mode else module.params["wait"])
+    wait = 0 if module.check_mode else module.params["wait"]
+    books, answer = look(cluster, wait)
     if not answer.ok and not module.check_mode:
         module.fail_json(msg=f"sacctmgr: {answer.complaint()}")
-    work = plan(cluster, module.params["accounts"], books)
+    work = plan(cluster, accounts, books) if accounts is not None else add_cluster(cluster, books)
     if not module.check_mode:
+        if any(GPUS in argument for arguments in work for argument in arguments):
+            wait_for_gpus(wait)
         for arguments in work:
             answer = sacctmgr(arguments)
             if not answer.ok:
