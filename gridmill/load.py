@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,17 @@ from gridmill.errors import Path as ProblemPath
 from gridmill.errors import Problem, ProblemsError
 from gridmill.model import Site
 from gridmill.model.diagnose import problems_of
+from gridmill.model.ranges import as_written
 from gridmill.rules import check
 from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
 
 SITE_KEY = "gridmill:site"
 LARGEST_KEY = 65536
 """Characters of a key file; vendors' keys have 2 to 5 thousand."""
+
+LARGEST_CONFIGURATION = 120_000
+"""Bytes of the site as Pulumi hands it to the program, as JSON in JSON. Linux takes 128 KiB in one environment variable
+(MAX_ARG_STRLEN, execve(2)), in which the stack's other configuration stands too."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,12 @@ def load_definition(path: Path) -> Definition:
     if not isinstance(config, dict) or SITE_KEY not in config:
         problem = Problem(("config", SITE_KEY), "missing", "the site under `config:`", file=file)
         raise ProblemsError([problem.located(file, document.lines)])
+    size = len(json.dumps(json.dumps(config[SITE_KEY])))
+    if size > LARGEST_CONFIGURATION:
+        expected = f"at most {LARGEST_CONFIGURATION}: Pulumi hands it over in one environment variable"
+        hint = "write slots as ranges, such as r[1-12]/u[1,9,17,25]"
+        problem = Problem(("config", SITE_KEY), f"{size} bytes as configuration are too many", expected, hint, file)
+        raise ProblemsError([problem.located(file, document.lines)])
     prefix = ("config", SITE_KEY)
     lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
     return build_definition(config[SITE_KEY], path.parent, file, lines)
@@ -63,11 +75,13 @@ def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemP
     try:
         site = Site.model_validate(data)
     except ValidationError as error:
-        raise ProblemsError(problem.located(file, lines) for problem in problems_of(error, Site)) from error
+        raise ProblemsError(
+            _written(problem, data).located(file, lines) for problem in problems_of(error, Site)
+        ) from error
     beside = root / "inventories" / site.name
     catalog, keys = load_catalog(beside / "skus"), load_keys(beside / "keys")
     if problems := check(site, catalog, keys):
-        raise ProblemsError(problem.located(file, lines) for problem in problems)
+        raise ProblemsError(_written(problem, data).located(file, lines) for problem in problems)
     return Definition(site, catalog, keys, file, lines, data)
 
 
@@ -82,3 +96,8 @@ def load_keys(directory: Path) -> dict[str, str]:
             text = ""
         found[path.name] = text if len(text) <= LARGEST_KEY else ""
     return found
+
+
+def _written(problem: Problem, data: Any) -> Problem:
+    """The problem at the place that a person wrote."""
+    return replace(problem, path=as_written(problem.path, data))

@@ -62,7 +62,10 @@ def validate(options: argparse.Namespace) -> int:
 def show_plan(options: argparse.Namespace) -> int:
     """Print the plan."""
     plan = _plan(options.stack)
-    _print(plan.as_dict(), options, site_table(plan))
+    if options.json:
+        print(json.dumps(plan.as_dict(), indent=2))
+    else:
+        print(site_table(plan))
     return 0
 
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
 from gridmill.model.base import GroupKey, Part, RackKey, SkuId
+from gridmill.model.ranges import LARGEST_GROUP, every_slot
 from gridmill.units import Watts
 
 Service = Literal["controller", "login", "storage", "compute"]
@@ -37,7 +38,7 @@ def parse_slot(value: object) -> Slot:
     pattern = r"([a-z](?:-?[a-z0-9]){0,11})/u(0?[1-9]|[1-5][0-9]|6[0-3])"
     match = re.fullmatch(pattern, value, re.ASCII) if isinstance(value, str) else None
     if not match:
-        expected = f"rack and lowest unit, such as r1/u9 (units 1 to {MAXIMUM_UNIT})"
+        expected = f"rack and lowest unit, such as r1/u9 or r[1-12]/u[1,9] (units 1 to {MAXIMUM_UNIT})"
         raise PydanticCustomError(
             "slot", "{found} is not a slot", {"found": printable(value), "expected": expected, "hint": ""}
         )
@@ -47,7 +48,7 @@ def parse_slot(value: object) -> Slot:
 SlotPlace = Annotated[
     Slot,
     BeforeValidator(parse_slot),
-    WithJsonSchema({"type": "string", "pattern": r"^[a-z][a-z0-9-]*/u[0-9]{1,2}$", "examples": ["r1/u9"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[a-z][a-z0-9-]*(\[[0-9,-]+\])?/u([0-9]{1,2}|\[[0-9,-]+\])$"}),
 ]
 
 
@@ -65,8 +66,9 @@ class NodeGroup(Part):
 
     sku: SkuId
     """SKU in the catalogue, or beside the stack in `inventories/<site>/skus/`."""
-    at: Annotated[list[SlotPlace], Field(min_length=1)]
-    """Slots. A node's name and address come from pod, rack and unit, so the order does not matter."""
+    at: Annotated[list[SlotPlace], BeforeValidator(every_slot), Field(min_length=1, max_length=LARGEST_GROUP)]
+    """Slots, such as `r1/u9`, or ranges of them, such as `r[1-12]/u[1,9,17,25]`. A node's name and address come from
+    pod, rack and unit, so the order does not matter."""
     services: list[Service] | None = None
     """What the nodes do; by default what their SKU is made for."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 
@@ -152,14 +154,22 @@ class SitePlan:
     simulated: bool
     """Whether any node is simulated."""
 
-    @property
+    @cached_property
     def hosts(self) -> tuple[HostPlan, ...]:
         """All machines, pod by pod."""
         return tuple(host for pod in self.pods for host in pod.hosts)
 
     def with_service(self, service: str) -> tuple[HostPlan, ...]:
         """Machines that do `service`."""
-        return tuple(host for host in self.hosts if service in host.services)
+        return self._by_service.get(service, ())
+
+    @cached_property
+    def _by_service(self) -> dict[str, tuple[HostPlan, ...]]:
+        found: dict[str, list[HostPlan]] = defaultdict(list)
+        for host in self.hosts:
+            for service in host.services:
+                found[service].append(host)
+        return {service: tuple(hosts) for service, hosts in found.items()}
 
     @property
     def meter_w(self) -> int:

@@ -20,7 +20,7 @@ for file; do
   case $((number = number + 1)) in *[02468]) rm "$file";; *) echo '# spoiled' >> "$file";; esac
 done
 echo $#
-for unit in slurmd slurmctld slurmdbd sackd dnsmasq; do
+for unit in slurmd slurmctld sackd dnsmasq chrony; do
   if systemctl --quiet is-enabled $unit 2> /dev/null; then systemctl --quiet disable --now $unit; fi
 done
 rm -f /etc/localtime

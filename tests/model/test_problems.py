@@ -79,6 +79,14 @@ CASES = [
          "r1/u49 needs units 49 to 49, and the rack ends at 48", "u48 or lower"),
     Case("unknown rack", "at: [r1/u40]", "at: [r2/u40]", "pods.pod-a.nodes.control.at[0]", "unknown rack r2",
          "add `r2: {}` to racks"),
+    Case("a slot range beyond the rack", "at: [r1/u40]", "at: ['r1/u[40,99]']", "pods.pod-a.nodes.control.at[0]",
+         "r1/u99 is not a slot"),
+    Case("a slot range backwards", "at: [r1/u40]", "at: ['r1/u[9-1]']", "pods.pod-a.nodes.control.at[0]",
+         "r1/u[9-1] is not a slot"),
+    Case("too many slots in one range", "at: [r1/u40]", "at: ['r[0-999,0-999]/u[1-63]']",
+         "pods.pod-a.nodes.control.at[0]", "r[0-999,0-999]/u[1-63] is not a slot"),
+    Case("a slot in two ranges", "at: [r1/u1, r1/u9]", "at: ['r1/u[1,9]', 'r1/u[17,9]']",
+         "pods.pod-a.nodes.gpu.at[1]", "unit 9 of r1 is taken by gpu at r1/u9"),
     Case("no slot", "at: [r1/u40]", "at: [r1-40]", "pods.pod-a.nodes.control.at[0]", "r1-40 is not a slot"),
     Case("slot with shell", "at: [r1/u40]", 'at: ["r1/u4; touch x"]', "pods.pod-a.nodes.control.at[0]",
          "r1/u4; touch x is not a slot"),
@@ -320,6 +328,12 @@ def test_an_alias_bomb_is_refused_before_it_grows(tmp_path: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     assert all(problem.message.startswith("alias") for problem in problems_of("\n".join(lines), tmp_path))
+
+
+def test_what_pulumi_could_not_hand_over_is_refused(tmp_path: Path) -> None:
+    slots = ", ".join(f"r{rack}/u{unit}" for rack in range(1, 200) for unit in range(1, 64))
+    (problem,) = problems_of(changed("at: [r1/u1, r1/u9]", f"at: [{slots}]"), tmp_path)
+    assert "bytes as configuration are too many" in problem.message and "ranges" in problem.hint
 
 
 def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:

@@ -63,14 +63,14 @@ def test_a_template_in_a_value_stays_text_and_runs_nothing(lab_plan: SitePlan, t
     canary = tmp_path / "canary"
     evil = "{{ lookup('ansible.builtin.pipe', 'touch " + str(canary) + "') }}"
     document = json.loads(json.dumps(documents(lab_plan)["pod-a"]))
-    document["vars"]["base_timezone"] = evil
+    document["vars"]["base_timezone"] = document["domain"] = evil
     document["groups"]["gpu"]["vars"]["nvidia_driver_version"] = evil
     path = write_inventory(tmp_path, document, {"base_break_glass_password_hash": evil})
     playbook = tmp_path / "show.yml"
     playbook.write_text(
         "- hosts: gpu\n  gather_facts: false\n  connection: local\n  become: false\n  tasks:\n"
         "    - ansible.builtin.debug:\n        msg: '{{ base_timezone }} {{ nvidia_driver_version }}"
-        " {{ base_break_glass_password_hash }}'\n      vars: {ansible_become: false}\n"
+        " {{ base_break_glass_password_hash }} {{ base_fqdn }}'\n      vars: {ansible_become: false}\n"
     )
     result = subprocess.run(
         [BIN / "ansible-playbook", "--inventory", path, playbook],
@@ -81,7 +81,7 @@ def test_a_template_in_a_value_stays_text_and_runs_nothing(lab_plan: SitePlan, t
         cwd=ROOT,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "lookup(" in result.stdout
+    assert "pod-a-r1-u01.{{ lookup(" in result.stdout
     assert not canary.exists()
 
 

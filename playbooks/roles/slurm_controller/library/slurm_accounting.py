@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.accounting import (
@@ -26,6 +27,8 @@ description:
   - Adds what is planned and missing, and sets the limits of the planned accounts, also back to none.
   - Never removes an account or a user, since jobs were booked on them. Who is no longer planned can neither start nor
     submit jobs; jobs that run go on. Accounts that no plan ever had are left alone.
+  - In check mode, where slurmdbd is not running yet, everything has to be added if its database is new; of one that was
+    there before nothing can be said, which is a warning.
   - Refuses descriptions that Slurm would keep in another form, which every run would want to change again.
 options:
   cluster:
@@ -59,6 +62,9 @@ actions:
   type: list
   elements: str
 """
+
+
+DATABASE = Path("/var/lib/mysql/slurm_acct_db")
 
 
 def sacctmgr(arguments: list[str]) -> Result:
@@ -103,6 +109,9 @@ def main() -> None:
     if not answer.ok and not module.check_mode:
         module.fail_json(msg=f"sacctmgr: {answer.complaint()}")
     work = plan(cluster, accounts, books) if accounts is not None else add_cluster(cluster, books)
+    if not answer.ok and DATABASE.exists():
+        module.warn("slurmdbd is not running: whether accounting will change can't be foreseen")
+        work = []
     if not module.check_mode:
         if any(GPUS in argument for arguments in work for argument in arguments):
             wait_for_gpus(wait)

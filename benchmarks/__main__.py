@@ -1,0 +1,32 @@
+"""Runs benchmarks: all, or those that are named. Ends with status 1 when a target was missed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+
+from benchmarks.measure import table
+
+NAMES = ("plan", "inventory", "preview", "node")
+DEFAULT = ("plan", "inventory", "preview")
+
+
+def main() -> int:
+    """Exit status 0 when every target was met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"some of {', '.join(NAMES)}; by default {', '.join(DEFAULT)}")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"{', '.join(sorted(unknown))} is no benchmark; there are {', '.join(NAMES)}")
+    rows = []
+    for name in options.names or DEFAULT:
+        rows += importlib.import_module(f"benchmarks.{name}").benchmark()
+    print(json.dumps([row.as_dict() for row in rows], indent=2) if options.json else table(rows))
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
