@@ -51,9 +51,7 @@ def benchmark() -> list[Row]:
         state = next((Path(name) / "state").rglob(f"stacks/**/{NAME}.json")).stat().st_size / 1e6
         same = pulumi("preview", "--expect-no-changes", "--stack", NAME)
         salt = (place / f"Pulumi.{NAME}.yaml").read_text(encoding="utf-8").rpartition("encryptionsalt:")[2]
-        file = write_site(place, NODES + NODES_PER_POD, NAME)
-        with file.open("a", encoding="utf-8") as stream:
-            stream.write(f"encryptionsalt:{salt}")
+        write_site(place, NODES + NODES_PER_POD, NAME, more=f"encryptionsalt:{salt}")
         more = pulumi("preview", "--stack", NAME)
     what = f"{NODES} nodes in {NODES // NODES_PER_POD} pods"
     return [

@@ -22,10 +22,10 @@ VARIABLES: dict[str, Any] = {
     "names_server_domain": "lab.gridmill.test",
     "names_server_listen": "198.18.4.104",
     "names_server_listen6": "2001:2:0:1::1:40",
-    "names_server_records": [
-        {"name": "a.lab.gridmill.test", "address": "198.18.4.65", "aliases": ["b.lab.gridmill.test"]},
-        {"name": "c.lab.gridmill.test", "address": "198.18.4.66"},
-    ],
+    "names_server_records": {
+        "198.18.4.65": ["a.lab.gridmill.test", "b.lab.gridmill.test"],
+        "198.18.4.66": ["c.lab.gridmill.test"],
+    },
     "names_server_networks": ["198.18.0.0/20"],
     "names_server_upstreams": ["192.0.2.53"],
     "names_client_servers": ["198.18.4.104", "198.18.4.103"],
