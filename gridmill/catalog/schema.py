@@ -143,6 +143,8 @@ class PackageNames(Part):
     """User side of the driver."""
     modules: dict[KernelFlavour, ModulePackages]
     """Kernel modules by flavour."""
+    headers: Annotated[dict[str, str], Field(default_factory=dict)]
+    """What modules are built with on the node."""
     persistence: dict[str, str]
     """The persistence daemon."""
     fabric_manager: Annotated[dict[str, str], Field(default_factory=dict)]

@@ -10,6 +10,7 @@ from gridmill.load import Definition
 from gridmill.model import Network, Person, Site
 from gridmill.model.pods import Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
+from gridmill.plan.nvidia import plan_nvidia
 from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
 from gridmill.plan.slurm import plan_slurm
 from gridmill.rules.hardware import node_label
@@ -65,6 +66,7 @@ def plan_site(definition: Definition) -> SitePlan:
             "nccl": software.nvidia.nccl,
             "slurm": software.slurm.version,
         },
+        nvidia=plan_nvidia(definition),
         pods=pods,
         slurm=plan_slurm(site, catalog, hosts),
         power=PowerPlan(sum(pod.budget for pod in site.pods.values()), draw.nameplate_w, draw.typical_w, draw.idle_w),

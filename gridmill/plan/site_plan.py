@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from gridmill.plan.nvidia import NvidiaPlan
+
 
 @dataclass(frozen=True)
 class GpuPlan:
@@ -39,7 +41,7 @@ class HostPlan:
     services: tuple[str, ...]
     gpu: GpuPlan | None
     kernel_modules: str
-    """`dkms` or `none`, as the SKU's platform declares."""
+    """`dkms`, `prebuilt` or `none`, as the SKU's platform declares."""
     simulated: bool
     serial: str | None = None
     address6: str | None = None
@@ -145,6 +147,8 @@ class SitePlan:
     adopt: tuple[str, ...]
     """What may be taken over from machines that were in use before."""
     software: dict[str, str]
+    nvidia: NvidiaPlan
+    """GPU software as packages."""
     pods: tuple[PodPlan, ...]
     slurm: SlurmPlan
     power: PowerPlan

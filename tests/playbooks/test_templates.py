@@ -30,8 +30,8 @@ VARIABLES: dict[str, Any] = {
     "names_server_upstreams": ["192.0.2.53"],
     "names_client_servers": ["198.18.4.104", "198.18.4.103"],
     "names_client_domain": "lab.gridmill.test",
-    "nvidia_driver_version": "550.163.01",
-    "nvidia_nccl_version": "2.22.3",
+    "nvidia_pins": [{"packages": "src:nvidia-graphics-drivers", "version": "550.163.01-*"}],
+    "nccl_packages": {"libnccl2": "2.22.3-*"},
     "slurm_controller_settings": {
         "ClusterName": "lab",
         "SlurmctldHost": ["a(198.18.4.104)", "b"],

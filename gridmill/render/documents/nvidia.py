@@ -1,4 +1,4 @@
-"""GPU nodes: driver, libraries, and the GPUs that must be found."""
+"""GPU nodes: the driver, and the GPUs that must be found."""
 
 from __future__ import annotations
 
@@ -10,27 +10,37 @@ from gridmill.render.documents.shape import Concern, Values
 
 def _gpu(plan: SitePlan) -> Values:
     return {
-        "nvidia_driver_version": plan.software["driver"],
-        "nvidia_source": plan.software["source"],
-        "nvidia_nccl_version": plan.software["nccl"],
+        "nvidia_driver_version": plan.nvidia.driver,
+        "nvidia_source": plan.nvidia.source,
+        "nvidia_flavour": plan.nvidia.flavour,
+        "nvidia_pins": list(plan.nvidia.pins),
     }
 
 
 def _alike(plan: SitePlan, host: HostPlan) -> Values:
-    del plan
     if not host.gpu:
         return {}
-    return {"nvidia_gpu_count": host.gpu.count, "nvidia_kernel_modules": host.kernel_modules}
+    driver = plan.nvidia.drivers[host.sku]
+    return {
+        "nvidia_gpu_count": host.gpu.count,
+        "nvidia_kernel_modules": host.kernel_modules,
+        "nvidia_packages": driver.packages,
+        **({"nvidia_headers": driver.headers} if driver.headers else {}),
+        "nvidia_absent": list(driver.absent),
+        **({"nvidia_fabric_manager": True} if driver.fabric_manager else {}),
+    }
 
 
 def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
     if not host.gpu:
         return []
+    services = ["nvidia-persistenced"] if host.kernel_modules != "none" else []
+    services += ["nvidia-fabricmanager"] if plan.nvidia.drivers[host.sku].fabric_manager else []
     return [
-        {"check": "nvidia_driver", "version": plan.software["driver"]},
+        {"check": "nvidia_driver", "version": plan.nvidia.driver},
         {"check": "gpus", "count": host.gpu.count, "name_contains": host.gpu.model},
         {"check": "gpu_power_range", "min_w": host.gpu.power_min_w, "max_w": host.gpu.power_max_w},
-        {"check": "package", "name": "libnccl2", "version_prefix": plan.software["nccl"]},
+        *({"check": "service", "name": name} for name in services),
     ]
 
 

@@ -6,9 +6,12 @@ from gridmill.plan.site_plan import PodPlan, SitePlan
 from gridmill.render.documents.acceptance import acceptance_document
 from gridmill.render.documents.base import BASE
 from gridmill.render.documents.clock import CLOCK
+from gridmill.render.documents.cuda import CUDA
 from gridmill.render.documents.keys import keys_document
 from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
+from gridmill.render.documents.nccl import NCCL
 from gridmill.render.documents.nvidia import NVIDIA
+from gridmill.render.documents.package_sources import PACKAGE_SOURCES
 from gridmill.render.documents.shape import (
     ACCEPTANCE,
     CONTROL,
@@ -22,8 +25,8 @@ from gridmill.render.documents.shape import (
 )
 from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
 
-ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, SLURM_CONTROLLER)
-IN_PODS = (BASE, NAMES_CLIENT, CLOCK, NVIDIA, SLURM_LOGIN, SLURM_COMPUTE)
+ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, PACKAGE_SOURCES, CUDA, SLURM_CONTROLLER)
+IN_PODS = (BASE, NAMES_CLIENT, CLOCK, PACKAGE_SOURCES, NVIDIA, NCCL, CUDA, SLURM_LOGIN, SLURM_COMPUTE)
 
 
 def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:

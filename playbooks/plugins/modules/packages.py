@@ -4,15 +4,26 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.commands import Result, run
 from ansible.module_utils.gridmill_node.locks import RUNTIME, alone
-from ansible.module_utils.gridmill_node.packages import LOCKED, SHOW, choose, installed, interrupted, offered, simulated
+from ansible.module_utils.gridmill_node.packages import (
+    LOCKED,
+    SHOW,
+    choose,
+    installed,
+    interrupted,
+    not_held,
+    offered,
+    simulated,
+)
 
 DOCUMENTATION = r"""
 module: packages
@@ -24,6 +35,7 @@ description:
     needs python3-apt, without which its check mode fails on a new machine).
   - Package lists are refreshed only when a wanted version isn't in them or can't be fetched. The former happens in
     check mode too, since a preview on a new machine could say nothing otherwise.
+  - What is installed, replaced and removed happens in one transaction of APT, under the preferences that are wanted.
   - Recommended packages are not installed. Configuration files that someone changed are kept. An installation that
     was interrupted is finished first, even when nothing else is left to install.
 options:
@@ -31,6 +43,27 @@ options:
     description: A version pattern such as C(24.11*) for each package name; an empty pattern takes any version.
     type: dict
     required: true
+  absent:
+    description: Packages that are removed, in the same transaction; their configuration files stay.
+    type: list
+    elements: str
+    default: []
+  held:
+    description: Packages among O(wanted) that no upgrade may move; only this module does.
+    type: list
+    elements: str
+    default: []
+  preferences_file:
+    description: File of APT preferences, written before anything is installed.
+    type: path
+  preferences:
+    description: Its text.
+    type: str
+    default: ""
+  source:
+    description: File of the package source that is to offer what is wanted. In check mode, while it doesn't exist yet,
+      what is missing counts as offered, as nothing more can be known.
+    type: path
   start_services:
     description: Whether packages may start their services while they are installed, before they are configured.
     type: bool
@@ -50,6 +83,16 @@ installed:
   returned: always
   type: list
   elements: str
+removed:
+  description: Packages that were removed, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+held:
+  description: Packages that were put on hold, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
 """
 
 
@@ -58,6 +101,7 @@ LOCK_WAIT = 300.0
 LOCK = RUNTIME / "packages.lock"
 JOURNAL = Path("/var/lib/dpkg/updates")
 FINISH = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
+PREFERENCES = Path("/etc/apt/preferences.d")
 POLICY = Path("/usr/sbin/policy-rc.d")
 POLICY_TEXT = "#!/bin/sh\n# Written by Gridmill for the time of an installation.\nexit 101\n"
 OPTIONS = [
@@ -114,15 +158,13 @@ def refresh() -> Result:
 
 def select(wanted: dict[str, str]) -> tuple[list[str], list[str]]:
     """Specifications to install and problems, after a refresh of the lists if they are too old to say."""
-    have = installed(list(wanted), run)
-    specifications, problems = choose(wanted, have, {})
-    if not problems:
+    open_ = missing(wanted)
+    if not open_:
         return [], []
-    missing = [name for name in wanted if choose({name: wanted[name]}, have, {})[1]]
-    specifications, problems = choose(wanted, have, offered(missing, run))
+    specifications, problems = choose(wanted, have(wanted), offered(open_, run))
     if problems:
         answer = refresh()
-        specifications, problems = choose(wanted, have, offered(missing, run))
+        specifications, problems = choose(wanted, have(wanted), offered(open_, run))
         if problems and not answer.ok:
             problems.append(f"apt-get update: {answer.complaint()}")
     return specifications, problems
@@ -134,12 +176,48 @@ def said(answer: Result) -> str:
     return " / ".join([line for line in lines if line][-8:]) or answer.complaint()
 
 
-def install(specifications: list[str], keep_down: bool) -> Result:
+@contextmanager
+def under(file: Path | None, text: str) -> Iterator[list[str]]:
+    """Options under which APT works with these preferences, before they are written."""
+    if file is None or reads(file) == text:
+        yield []
+        return
+    with tempfile.TemporaryDirectory(prefix="gridmill-apt-") as directory:
+        for other in PREFERENCES.glob("*"):
+            if other.is_file() and other.name != file.name:
+                shutil.copyfile(other, Path(directory) / other.name)
+        (Path(directory) / file.name).write_text(text, encoding="utf-8")
+        Path(directory).chmod(0o755)
+        yield [f"--option=Dir::Etc::PreferencesParts={directory}"]
+
+
+def reads(file: Path) -> str | None:
+    return file.read_text(encoding="utf-8", errors="replace") if file.exists() else None
+
+
+def write(file: Path, text: str) -> None:
+    new = file.parent / f".{file.name}.new"
+    new.write_text(text, encoding="utf-8")
+    new.chmod(0o644)
+    new.replace(file)
+
+
+def install(changes: list[str], keep_down: bool) -> Result:
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    argv = ["apt-get", *OPTIONS, "install", *specifications]
+    argv = ["apt-get", *OPTIONS, "install", *changes]
     with services_stay_down(keep_down):
         answer = run(argv, timeout=TIMEOUT)
         if not answer.ok and refresh().ok:
+            answer = run(argv, timeout=TIMEOUT)
+    return answer
+
+
+def simulate(changes: list[str], file: Path | None, text: str) -> Result:
+    """What APT would do under the wanted preferences."""
+    with under(file, text) as options:
+        argv = ["apt-get", *OPTIONS, *options, "--simulate", "install", *changes]
+        answer = run(argv, timeout=TIMEOUT)
+        if not answer.ok and refresh().ok:  # a package source may have been added since the lists were fetched
             answer = run(argv, timeout=TIMEOUT)
     return answer
 
@@ -161,30 +239,72 @@ def repair(module: AnsibleModule) -> bool:
 
 
 def work(module: AnsibleModule) -> None:
-    wanted = {str(name): str(pattern or "") for name, pattern in module.params["wanted"].items()}
+    params = module.params
+    wanted = {str(name): str(pattern or "") for name, pattern in params["wanted"].items()}
+    file, text = Path(params["preferences_file"]) if params.get("preferences_file") else None, params.get("preferences")
+    source = params.get("source")
     repaired = repair(module)
-    specifications, problems = select(wanted)
+    pending = module.check_mode and source and not Path(source).exists()  # then nothing can be looked up yet
+    specifications, problems = (missing(wanted), []) if pending else select(wanted)
     if problems:
         module.fail_json(msg=f"nothing was changed; {'; '.join(problems)}")
-    if not specifications:
-        module.exit_json(changed=repaired, installed=[])
-    simulate = ["apt-get", *OPTIONS, "--simulate", "install", *specifications]
-    simulation = run(simulate, timeout=TIMEOUT)
-    if not simulation.ok and refresh().ok:  # a package source may have been added since the lists were fetched
-        simulation = run(simulate, timeout=TIMEOUT)
-    if not simulation.ok:
-        module.fail_json(msg=f"nothing changed; apt-get can't install {' '.join(specifications)}: {said(simulation)}")
-    if not module.check_mode:
-        answer = install(specifications, not module.params["start_services"])
+    removed = sorted(have(params.get("absent") or []))
+    changes = [*specifications, *(f"{name}-" for name in removed)]
+    lines = "".join(f"+{name}\n" for name in specifications)
+    if changes and not pending:
+        answer = simulate(changes, file, text or "")
         if not answer.ok:
-            module.fail_json(msg=f"apt-get install {' '.join(specifications)}: {said(answer)}")
-    module.exit_json(changed=True, installed=specifications, diff={"prepared": simulated(simulation.output)})
+            module.fail_json(msg=f"nothing changed; apt-get can't install {' '.join(changes)}: {said(answer)}")
+        lines = simulated(answer.output)
+    preferred = file is not None and reads(file) != (text or "")
+    if preferred and file and not module.check_mode:
+        write(file, text or "")
+    if changes and not module.check_mode:
+        answer = install(changes, not params["start_services"])
+        if not answer.ok:
+            module.fail_json(msg=f"apt-get install {' '.join(changes)}: {said(answer)}")
+    held = hold(module, params.get("held") or [])
+    lines += f"~{file}\n" if preferred else ""
+    lines += "".join(f"+hold {name}\n" for name in held)
+    module.exit_json(
+        changed=repaired or bool(changes or preferred or held),
+        installed=specifications,
+        removed=removed,
+        held=held,
+        diff={"prepared": lines},
+    )
+
+
+def missing(wanted: dict[str, str]) -> list[str]:
+    """What is not installed as wanted, by name only."""
+    found = have(wanted)
+    return [name for name, pattern in wanted.items() if choose({name: pattern}, found, {})[1]]
+
+
+def have(names: Iterable[str]) -> dict[str, str]:
+    found: dict[str, str] = installed(list(names), run)
+    return found
+
+
+def hold(module: AnsibleModule, names: list[str]) -> list[str]:
+    """Put on hold what is not; those that were, or would be."""
+    found: list[str] = not_held(names, run)
+    if found and not module.check_mode:
+        answer = run(["apt-mark", "hold", *found])
+        if not answer.ok:
+            module.fail_json(msg=f"apt-mark hold {' '.join(found)}: {answer.complaint()}")
+    return found
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "wanted": {"type": "dict", "required": True},
+            "absent": {"type": "list", "elements": "str", "default": []},
+            "held": {"type": "list", "elements": "str", "default": []},
+            "preferences_file": {"type": "path"},
+            "preferences": {"type": "str", "default": ""},
+            "source": {"type": "path"},
             "start_services": {"type": "bool", "default": False},
         },
         supports_check_mode=True,

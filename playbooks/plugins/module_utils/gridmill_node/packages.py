@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from ansible.module_utils.gridmill_node.commands import Run
 
 SHOW = "${Package}\t${db:Status-Status}\t${Version}\n"
+SHOW_WANT = "${Package}\t${db:Status-Want}\n"
 LOCKED = re.compile(r"lock was locked by another process|unable to lock|status database area is locked", re.IGNORECASE)
 _HALFWAY = frozenset({"unpacked", "half-configured", "triggers-awaited", "triggers-pending"})
 
@@ -46,6 +47,13 @@ def matches(version: str, pattern: str) -> bool:
 def installed(names: list[str], run: Run) -> dict[str, str]:
     """Version per installed package among `names`; dpkg's complaint about unknown names is expected."""
     return parse_installed(run(["dpkg-query", "--show", f"--showformat={SHOW}", *names]).output) if names else {}
+
+
+def not_held(names: list[str], run: Run) -> list[str]:
+    """Those of `names` that dpkg may move; a package that is not installed is not held either."""
+    output = run(["dpkg-query", "--show", f"--showformat={SHOW_WANT}", *names]).output if names else ""
+    held = {name for name, _, want in (line.partition("\t") for line in output.splitlines()) if want == "hold"}
+    return [name for name in names if name not in held]
 
 
 def offered(names: list[str], run: Run) -> dict[str, list[str]]:

@@ -1,0 +1,143 @@
+#!/usr/bin/python
+"""Ansible module: package repositories, each with the one key that may sign it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.gridmill_node.apt_sources import (
+    DIRECTORIES,
+    PREFIX,
+    files,
+    problems,
+    source_file,
+    stale,
+)
+from ansible.module_utils.gridmill_node.commands import Result, run
+from ansible.module_utils.gridmill_node.locks import RUNTIME, alone
+
+DOCUMENTATION = r"""
+module: package_sources
+short_description: Defines package sources, each signed by one key
+description:
+  - Writes a key, a definition and preferences per source; each key only after its fingerprint was found to be right.
+  - Fetches the lists of a source that is new or changed. If its signature can't be verified, the definition goes again
+    and the task fails.
+  - Removes the files of sources that are no longer wanted. Files that this module did not write are left alone.
+options:
+  wanted:
+    description: Sources by name; dicts with url, suites, components, key, fingerprint, origin and packages.
+    type: dict
+    required: true
+  directory:
+    description: Where APT's configuration is.
+    type: path
+    default: /etc/apt
+author: [Gridmill]
+"""
+
+EXAMPLES = r"""
+- name: Define the mirror
+  package_sources:
+    wanted:
+      mirror:
+        url: https://packages.example/nvidia
+        suites: ["./"]
+        components: []
+        key: "{{ lookup('file', 'mirror.asc') }}"
+        fingerprint: 0123456789ABCDEF0123456789ABCDEF01234567
+        origin: NVIDIA
+        packages: ["*nvidia*"]
+"""
+
+RETURN = r"""
+written:
+  description: Files that were written, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+removed:
+  description: Files that were removed, or would be in check mode.
+  returned: always
+  type: list
+  elements: str
+"""
+
+TIMEOUT = 600.0
+LOCK = RUNTIME / "packages.lock"
+LOCK_WAIT = 300.0
+
+
+def update(source: str) -> Result:
+    """Fetch the lists of this source alone; anything that is wrong with it is an error."""
+    options = [
+        f"Dir::Etc::SourceList={source}",
+        "Dir::Etc::SourceParts=/dev/null",
+        "APT::Get::List-Cleanup=0",
+        "APT::Update::Error-Mode=any",
+        "DPkg::Lock::Timeout=300",
+    ]
+    return run(["apt-get", "--quiet=2", *(f"--option={one}" for one in options), "update"], timeout=TIMEOUT)
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    new = path.parent / f".{path.name}.new"
+    new.write_text(text, encoding="utf-8")
+    new.chmod(0o644)
+    new.replace(path)
+
+
+def said(answer: Result) -> str:
+    lines = [" ".join(line.split()) for line in answer.error.splitlines() if line.strip()]
+    return " / ".join(lines[-4:]) or answer.complaint()
+
+
+def work(module: AnsibleModule) -> None:
+    wanted, root = module.params["wanted"], module.params["directory"]
+    if found := problems(wanted):
+        module.fail_json(msg=f"nothing was changed; {'; '.join(found)}")
+    texts = files(wanted, root)
+    present = [str(path) for name in DIRECTORIES for path in (Path(root) / name).glob(f"{PREFIX}*")]
+    written = [path for path, text in texts.items() if path not in present or Path(path).read_text("utf-8") != text]
+    removed = stale(present, texts)
+    if not module.check_mode:
+        for path in removed:
+            Path(path).unlink(missing_ok=True)
+        for path in written:
+            write(Path(path), texts[path])
+        for name in wanted:
+            definition = source_file(root, name)
+            if not {path for path in written if Path(path).stem.endswith(f"{PREFIX}{name}")}:
+                continue
+            answer = update(definition)
+            if not answer.ok:
+                Path(definition).unlink()
+                module.fail_json(msg=f"{name} is not used; {wanted[name]['url']}: {said(answer)}")
+    lines = [f"~{path}" for path in written] + [f"-{path}" for path in removed]
+    module.exit_json(
+        changed=bool(written or removed),
+        written=written,
+        removed=removed,
+        diff={"prepared": "".join(f"{line}\n" for line in lines)},
+    )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "wanted": {"type": "dict", "required": True},
+            "directory": {"type": "path", "default": "/etc/apt"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        with alone(LOCK, LOCK_WAIT):
+            work(module)
+    except TimeoutError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
