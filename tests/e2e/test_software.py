@@ -42,7 +42,7 @@ memory: 2 GiB
 gpu: {type: l40s, count: 4}
 fabricManager: true
 power: {nameplate: 1.2 kW, typical: 800 W, idle: 600 W}
-platform: {kernelModules: dkms, cgroup: none}
+platform: {kernelModules: dkms, cgroup: none, clock: host}
 simulated: true
 sources: [{of: all, from: a test, confidence: simulated}]
 """
