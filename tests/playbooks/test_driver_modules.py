@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.gridmill_node import nvidia_checks
 from ansible.module_utils.gridmill_node.commands import Result
 from ansible.module_utils.gridmill_node.packages import not_held
 from ansible.module_utils.gridmill_node.restart import loaded_driver, marked
@@ -196,3 +197,13 @@ def test_another_driver_than_the_loaded_one_waits_for_a_restart(
         assert marker.read_text().startswith(f"nvidia: driver {version} {flavour} is installed, ")
         (tmp_path / "version").write_text("")  # restarted
         assert run_module(module, params)["changed"] is True and not marker.exists()
+
+
+def test_a_driver_that_waits_for_a_restart_says_so(tmp_path: Path) -> None:
+    marker = tmp_path / "reboot-needed"
+    mismatch = Machine(**{"nvidia-smi": Result(18, "Failed to initialize NVML: Driver/library version mismatch\n")})
+    assert "nvidia-smi" in nvidia_checks.driver({"version": "570.133.20"}, mismatch, marker)["hint"]
+    marker.write_text("nvidia: driver 570.133.20 open is installed, 550.163.01 open is loaded\n")
+    check = nvidia_checks.driver({"version": "570.133.20"}, mismatch, marker)
+    assert check["ok"] is False and "mismatch" in check["found"]
+    assert check["hint"].startswith("the machine must be restarted: nvidia: driver 570.133.20 open is installed")

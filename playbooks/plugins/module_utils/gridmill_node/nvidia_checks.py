@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Result, Run
+from ansible.module_utils.gridmill_node.restart import MARKER
 
 _HINT = "nvidia-smi on this host says more; a missing GPU is in the kernel log too"
 
@@ -29,12 +31,14 @@ def parse_rows(answer: Result, width: int) -> tuple[list[list[str]], str]:
     return rows, ""
 
 
-def driver(wanted: dict[str, Any], run: Run) -> Check:
-    """Every GPU runs under the driver `version`."""
+def driver(wanted: dict[str, Any], run: Run, marker: Path = MARKER) -> Check:
+    """Every GPU runs under the driver `version`. What waits for a restart is told, as it is the usual reason."""
     version = str(wanted["version"])
     rows, problem = query(run, ["driver_version"])
     found = problem or ", ".join(sorted({row[0] for row in rows}))
-    return result("nvidia_driver", ok=found == version, expected=version, found=found, hint=_HINT)
+    waiting = "; ".join(marker.read_text(encoding="utf-8").splitlines()) if marker.exists() else ""
+    hint = f"the machine must be restarted: {waiting}" if waiting else _HINT
+    return result("nvidia_driver", ok=found == version, expected=version, found=found, hint=hint)
 
 
 def gpus(wanted: dict[str, Any], run: Run) -> Check:
