@@ -110,7 +110,7 @@ def make(repository: Path, versions: list[str]) -> str:
         for name, fields in driver(version).items():
             build(repository, name, f"{version}-1", fields)
     build(repository, "libnccl2", "2.29.3-1+cuda13.1", {"Provides": "libnccl.so.2"})
-    build(repository, "sudo", "99.0-1", {})
+    build(repository, "tzdata", "99.0-1", {})
     run("rm", "-r", str(repository / "build"))
     index = run("apt-ftparchive", "packages", ".", cwd=repository)
     (repository / "Packages").write_text(index, encoding="utf-8")

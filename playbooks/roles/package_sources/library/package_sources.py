@@ -22,8 +22,8 @@ module: package_sources
 short_description: Defines package sources, each signed by one key
 description:
   - Writes a key, a definition and preferences per source; each key only after its fingerprint was found to be right.
-  - Fetches the lists of a source that is new or changed. If its signature can't be verified, the definition goes again
-    and the task fails.
+  - Fetches the lists of a source that is new or changed before its definition is put in place. If its signature can't
+    be verified, APT gets no definition of it, and the task fails.
   - Removes the files of sources that are no longer wanted. Files that this module did not write are left alone.
 options:
   wanted:
@@ -89,6 +89,18 @@ def write(path: Path, text: str) -> None:
     new.replace(path)
 
 
+def try_out(module: AnsibleModule, definition: str, text: str, otherwise: str) -> None:
+    """Put a definition in place when its lists could be fetched and verified; a run that is killed leaves none."""
+    staged = LOCK.parent / Path(definition).name
+    write(staged, text)
+    answer = update(str(staged))
+    staged.unlink()
+    if not answer.ok:
+        Path(definition).unlink(missing_ok=True)
+        module.fail_json(msg=f"{otherwise}: {said(answer)}")
+    write(Path(definition), text)
+
+
 def said(answer: Result) -> str:
     lines = [" ".join(line.split()) for line in answer.error.splitlines() if line.strip()]
     return " / ".join(lines[-4:]) or answer.complaint()
@@ -105,16 +117,13 @@ def work(module: AnsibleModule) -> None:
     if not module.check_mode:
         for path in removed:
             Path(path).unlink(missing_ok=True)
+        definitions = {source_file(root, name): name for name in wanted}
         for path in written:
-            write(Path(path), texts[path])
-        for name in wanted:
-            definition = source_file(root, name)
-            if not {path for path in written if Path(path).stem.endswith(f"{PREFIX}{name}")}:
-                continue
-            answer = update(definition)
-            if not answer.ok:
-                Path(definition).unlink()
-                module.fail_json(msg=f"{name} is not used; {wanted[name]['url']}: {said(answer)}")
+            if path not in definitions:
+                write(Path(path), texts[path])
+        for definition, name in definitions.items():
+            if {path for path in written if Path(path).name.removesuffix(Path(path).suffix) == f"{PREFIX}{name}"}:
+                try_out(module, definition, texts[definition], f"{name} is not used; {wanted[name]['url']}")
     lines = [f"~{path}" for path in written] + [f"-{path}" for path in removed]
     module.exit_json(
         changed=bool(written or removed),
