@@ -61,9 +61,6 @@ def plan_site(definition: Definition) -> SitePlan:
         adopt=tuple(sorted(set(site.adopt))),
         software={
             "os": software.os,
-            "source": software.nvidia.source,
-            "driver": software.nvidia.driver,
-            "nccl": software.nvidia.nccl,
             "slurm": software.slurm.version,
         },
         nvidia=plan_nvidia(definition),
