@@ -84,6 +84,6 @@ def path_text(path: Path) -> str:
 
 def printable(value: object, limit: int = 60) -> str:
     """A value from a definition, safe to show: control characters escaped, long text cut."""
-    text = str(value)
+    text = "(a private key)" if "PRIVATE KEY" in str(value) else str(value)
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: limit + 1])
     return text if len(text) <= limit else text[:limit] + "…"

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from gridmill.catalog import Catalog, load_catalog
 from gridmill.errors import Path as ProblemPath
 from gridmill.errors import Problem, ProblemsError
 from gridmill.model import Site
-from gridmill.model.diagnose import problems_of
+from gridmill.model.partial import has, read_site
 from gridmill.model.ranges import as_written
+from gridmill.model.secrets import secret_problems
 from gridmill.rules import check
 from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
 
@@ -72,16 +71,23 @@ def load_definition(path: Path) -> Definition:
 def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
     """Type and check plain data; `root` is the project's directory, where a site's own SKUs and keys stand."""
     lines = lines or {}
-    try:
-        site = Site.model_validate(data)
-    except ValidationError as error:
-        raise ProblemsError(
-            _written(problem, data).located(file, lines) for problem in problems_of(error, Site)
-        ) from error
+    secrets = list(secret_problems(data))
+    site, problems = read_site(data)
+    named = {problem.path for problem in secrets}
+    written = (_written(problem, data) for problem in problems)
+    problems = [*secrets, *(problem for problem in written if problem.path not in named)]
+    problems = [problem.located(file, lines) for problem in problems]
+    if site is None or not has(site, "name"):
+        raise ProblemsError(problems)
     beside = root / "inventories" / site.name
-    catalog, keys = load_catalog(beside / "skus"), load_keys(beside / "keys")
-    if problems := check(site, catalog, keys):
-        raise ProblemsError(_written(problem, data).located(file, lines) for problem in problems)
+    keys = load_keys(beside / "keys")
+    try:
+        catalog = load_catalog(beside / "skus")
+    except ProblemsError as error:
+        raise ProblemsError([*problems, *error.problems]) from error
+    problems += [_written(problem, data).located(file, lines) for problem in check(site, catalog, keys)]
+    if problems:
+        raise ProblemsError(problems)
     return Definition(site, catalog, keys, file, lines, data)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +48,8 @@ def parse(text: str, file: str) -> Document:
         problem = Problem((), f"{len(text)} characters are too many", f"at most {MAXIMUM_CHARACTERS}", file=file)
         raise ProblemsError([problem])
     try:
-        events = list(yaml.parse(text, Loader=_LOADER))
-        refused = list(_refused(events, file))
+        events = yaml.parse(text, Loader=_LOADER)
+        refused = list(itertools.islice(_refused(events, file), MAXIMUM_REFUSALS))
         root = None if refused else yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
@@ -57,7 +58,7 @@ def parse(text: str, file: str) -> Document:
     except (yaml.YAMLError, ValueError) as error:
         raise ProblemsError([Problem((), f"not YAML: {error}", "a YAML document", file=file)]) from error
     if refused:
-        raise ProblemsError(refused[:MAXIMUM_REFUSALS])
+        raise ProblemsError(refused)
     lines: dict[Path, int] = {}
     problems: list[Problem] = []
     data = None if root is None else _value(root, (), lines, problems)
@@ -66,7 +67,7 @@ def parse(text: str, file: str) -> Document:
     return Document(data, lines)
 
 
-def _refused(events: list[yaml.Event], file: str) -> Iterator[Problem]:
+def _refused(events: Iterable[yaml.Event], file: str) -> Iterator[Problem]:
     """What YAML allows and a stack definition doesn't: aliases, tags, and nesting without end."""
     depth = 0
     for event in events:

@@ -11,6 +11,10 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from gridmill.errors import Path, Problem, printable
+from gridmill.model.secrets import BESIDE, SECRET_KEY
+
+LONGEST_GUESS = 200
+"""Characters of a value up to which it is worth guessing what was meant."""
 
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -27,8 +31,11 @@ def _problem(item: Any, model: type[BaseModel]) -> Problem:
     value = item.get("input")
     if kind == "extra_forbidden":
         known = known_keys(model, path[:-1])
-        near = difflib.get_close_matches(str(path[-1]), known, n=1, cutoff=0.6)
+        key = str(path[-1])[:LONGEST_GUESS]
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
         hint = f"did you mean `{near[0]}`?" if near else "remove it"
+        if SECRET_KEY.search(key) and not near:
+            hint = f"remove it; {BESIDE}"
         return Problem(path, "unknown key", f"one of {', '.join(known)}" if known else "", hint)
     if kind == "missing":
         return Problem(path, "missing", _description(model, path), "add it")
@@ -52,8 +59,9 @@ def _expectation(item: Any, context: dict[str, Any]) -> str:
 def _hint(kind: str, value: object, context: dict[str, Any]) -> str:
     if kind == "string_type" and isinstance(value, (int, float)):
         return f'put it in quotes: "{value}"'
-    if kind == "string_pattern_mismatch" and isinstance(value, str) and re.search(context["pattern"], value.lower()):
-        return f"write it in lower case: {printable(value.lower())}"
+    if kind == "string_pattern_mismatch" and isinstance(value, str) and len(value) <= LONGEST_GUESS:
+        lower = value.lower()
+        return f"write it in lower case: {printable(lower)}" if re.search(context["pattern"], lower) else ""
     return ""
 
 

@@ -119,7 +119,7 @@ CASES = [
          'command="sh" ssh-ed25519… is not a public key', "paste the line of the .pub file"),
     Case("private key", 'keys: ["ssh-ed25519', 'keys: ["-----BEGIN OPENSSH PRIVATE KEY----- c2VjcmV0", "ssh-ed25519',
          "access.admins.anna.keys[0]", "this is a private key",
-         "remove it, make a new pair, and put the .pub file's line here"),
+         "remove it, make a new pair, and put only the .pub file's line where a key is wanted"),
     Case("path with shell", 'identityFile: "{state}/lab/lab/id_ed25519"', 'identityFile: "/tmp/$(touch x)"',
          "access.bootstrap.identityFile", "`/tmp/$(touch x)` is not valid"),
     Case("user as option", "user: gridmill", 'user: "-oProxyCommand"', "access.bootstrap.user",
