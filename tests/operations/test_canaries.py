@@ -99,10 +99,10 @@ def test_a_stack_file_with_attacks_everywhere_runs_nothing(form: str, tmp_path: 
     for path in texts(LAB):
         if path not in {("name",)}:
             data = changed(data, path, form.format(canary))
-    path = tmp_path / "Pulumi.bad.yaml"
-    path.write_text(yaml.safe_dump({"config": {"gridmill:site": data}}), encoding="utf-8")
+    stack = tmp_path / "Pulumi.bad.yaml"
+    stack.write_text(yaml.safe_dump({"config": {"gridmill:site": data}}), encoding="utf-8")
     with pytest.raises(ProblemsError):
-        load_definition(path)
+        load_definition(stack)
     assert not canary.exists()
 
 
