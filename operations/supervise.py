@@ -50,19 +50,12 @@ def supervise(
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     read_end, write_end = os.pipe()
-    child = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "TERM", "--", *command],
-        env={**environment, "GRIDMILL_EVENTS_FD": str(write_end)},
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        pass_fds=(write_end, *keep),
-        start_new_session=True,
-    )
-    os.close(write_end)
-    stopper = _Stopper(child)
+    stopper = _Stopper()  # in place before there is a child, so that no signal is lost while it is started
     previous = {number: signal.signal(number, stopper) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        child = _start(command, environment, log, (write_end, *keep))
+        os.close(write_end)
+        stopper.watch(child)
         _follow(child, _Lines(read_end, on_event), on_idle, idle_s)
     finally:
         stopper.finish()
@@ -70,6 +63,21 @@ def supervise(
             signal.signal(number, handler)
         os.close(read_end)
     return -signal.SIGTERM if stopper.stopped else child.wait()
+
+
+def _start(
+    command: list[str], environment: dict[str, str], log: IO[bytes], descriptors: tuple[int, ...]
+) -> subprocess.Popen[bytes]:
+    """Start the child in a session of its own; the first descriptor is the one that it writes events to."""
+    return subprocess.Popen(
+        ["setpriv", "--pdeathsig", "TERM", "--", *command],
+        env={**environment, "GRIDMILL_EVENTS_FD": str(descriptors[0])},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
 
 
 def _follow(child: subprocess.Popen[bytes], lines: _Lines, on_idle: Callable[[], None], idle_s: float) -> None:
@@ -113,8 +121,8 @@ class _Lines:
 class _Stopper:
     """Signal handler: TERM for the child's session, KILL for everything when it outlives the grace."""
 
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        self._child = child
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
         self._timer: threading.Timer | None = None
         self.stopped = False
 
@@ -128,6 +136,12 @@ class _Stopper:
         self._timer.daemon = True
         self._timer.start()
 
+    def watch(self, child: subprocess.Popen[bytes]) -> None:
+        """Pass signals on to this child; one that came while it was started is passed on now."""
+        self._child = child
+        if self.stopped:
+            self._terminate()
+
     def finish(self) -> None:
         """The child has ended: stop the clock, and end what is left below this process."""
         if self._timer:
@@ -136,6 +150,8 @@ class _Stopper:
             kill_descendants()
 
     def _terminate(self) -> None:
+        if self._child is None:
+            return
         try:
             os.killpg(self._child.pid, signal.SIGTERM)
         except ProcessLookupError:

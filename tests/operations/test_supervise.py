@@ -71,6 +71,24 @@ def start(script: str, tmp_path: Path) -> tuple[subprocess.Popen[bytes], int]:
     return process, int(marker.read_text())
 
 
+SIGNALLED_AT_THE_START = """
+import os, signal, sys
+from operations import supervise as module
+start = module._start
+def interrupted(*arguments):
+    os.kill(os.getpid(), signal.SIGINT)
+    return start(*arguments)
+module._start = interrupted
+with open(sys.argv[1], "wb") as log:
+    sys.exit(-module.supervise(["/bin/sh", "-c", "sleep 60"], {"PATH": "/usr/bin:/bin"}, log, str, lambda: None))
+"""
+
+
+def test_a_signal_while_the_child_is_started_is_not_lost(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SIGNALLED_AT_THE_START, str(tmp_path / "log")]
+    assert subprocess.run(command, cwd=ROOT, check=False, timeout=30).returncode == signal.SIGTERM
+
+
 def gone(pid: int, within_s: float = 5) -> bool:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
