@@ -100,6 +100,16 @@ def site_summary(plan: SitePlan, acceptance: str) -> dict[str, Any]:
             }
             for pod in plan.pods
         },
+        "planned": {
+            pod.key: {
+                "from": pod.planned_from,
+                "nodes": len(pod.hosts),
+                "gpus": sum(host.gpu.count for host in pod.hosts if host.gpu),
+                "nameplateW": pod.power.nameplate_w,
+            }
+            for pod in plan.future
+        },
+        "maintenance": {host.name: host.maintenance for host in plan.hosts if host.maintenance is not None},
         "power": {
             "nameplateW": plan.power.nameplate_w,
             "meterW": plan.meter_w,

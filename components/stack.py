@@ -1,6 +1,7 @@
 """From the stack that runs to its checked definition: Pulumi's Config, and the file for its line numbers."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from operations.directories import state_directory
 PUBLIC_PASSPHRASE_FILE = Path("lab") / "passphrase"
 """The lab's passphrase, which everyone knows."""
 
+_DATE_OF_GO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
+
 
 def stack_definition(root: Path) -> Definition:
     """The checked definition of the current stack; pulumi.RunError with every problem of it."""
     config = pulumi.Config()
     try:
-        data: Any = config.require_object("site")
+        data = as_written(config.require_object("site"))
         path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
         definition = load_definition(path) if path.exists() else build_definition(data, root)
     except ProblemsError as error:
@@ -30,6 +33,16 @@ def stack_definition(root: Path) -> Definition:
         )
     refuse_public_passphrase(definition, root)
     return definition
+
+
+def as_written(data: Any) -> Any:
+    """Pulumi's configuration as it stands in the file: a plain date (`from: 2027-04-01`) comes as Go prints a time."""
+    if isinstance(data, dict):
+        return {key: as_written(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [as_written(value) for value in data]
+    match = _DATE_OF_GO.fullmatch(data) if isinstance(data, str) else None
+    return match[1] if match else data
 
 
 def refuse_public_passphrase(definition: Definition, root: Path) -> None:

@@ -23,7 +23,12 @@ class Problem:
     line: int | None = None
 
     def located(self, file: str, lines: dict[Path, int]) -> Problem:
-        """The same problem with file and line; the nearest parent's line stands in for a missing key."""
+        """The same problem with file and line; the nearest parent's line stands in for a missing key.
+
+        One that names its own file (a list beside the stack) stays as it is.
+        """
+        if self.file:
+            return self
         path = self.path
         while path and path not in lines:
             path = path[:-1]

@@ -11,10 +11,13 @@ from gridmill.catalog import Catalog, load_catalog
 from gridmill.errors import Path as ProblemPath
 from gridmill.errors import Problem, ProblemsError
 from gridmill.model import Site
+from gridmill.model.like import resolve_likes
+from gridmill.model.machines import LARGEST_LIST, ListedMachine, Machine, parse_machine_list
 from gridmill.model.partial import has, read_site
 from gridmill.model.ranges import as_written
 from gridmill.model.secrets import secret_problems
 from gridmill.rules import check
+from gridmill.rules.machines import NodeKey, identities
 from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
 
 SITE_KEY = "gridmill:site"
@@ -37,6 +40,8 @@ class Definition:
     file: str = ""
     lines: dict[ProblemPath, int] = field(default_factory=dict)
     data: Any = None
+    machines: dict[NodeKey, Machine] = field(default_factory=dict)
+    """What machines are known by, as far as the stack or a vendor's list says."""
 
 
 def load_definition(path: Path) -> Definition:
@@ -69,12 +74,15 @@ def load_definition(path: Path) -> Definition:
 
 
 def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
-    """Type and check plain data; `root` is the project's directory, where a site's own SKUs and keys stand."""
+    """Type and check plain data; beside `root`/inventories/<site>/ stand a site's own SKUs, keys and machines."""
     lines = lines or {}
     secrets = list(secret_problems(data))
-    site, problems = read_site(data)
+    whole, unlike = resolve_likes(data)
+    site, untyped = read_site(whole)
+    unfilled = {problem.path[:2] for problem in unlike}  # what such a pod lacks, the other one would have said
+    untyped = [problem for problem in untyped if problem.message != "missing" or problem.path[:2] not in unfilled]
     named = {problem.path for problem in secrets}
-    written = (_written(problem, data) for problem in problems)
+    written = (_written(problem, data) for problem in [*unlike, *untyped])
     problems = [*secrets, *(problem for problem in written if problem.path not in named)]
     problems = [problem.located(file, lines) for problem in problems]
     if site is None or not has(site, "name"):
@@ -85,10 +93,12 @@ def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemP
         catalog = load_catalog(beside / "skus")
     except ProblemsError as error:
         raise ProblemsError([*problems, *error.problems]) from error
-    problems += [_written(problem, data).located(file, lines) for problem in check(site, catalog, keys)]
+    listed, unread = _listed_machines(beside / "machines.csv", root)
+    judged = [*unread, *check(site, catalog, keys, listed)]
+    problems += [_written(problem, data).located(file, lines) for problem in judged]
     if problems:
         raise ProblemsError(problems)
-    return Definition(site, catalog, keys, file, lines, data)
+    return Definition(site, catalog, keys, file, lines, data, identities(site, listed))
 
 
 def load_keys(directory: Path) -> dict[str, str]:
@@ -107,3 +117,16 @@ def load_keys(directory: Path) -> dict[str, str]:
 def _written(problem: Problem, data: Any) -> Problem:
     """The problem at the place that a person wrote."""
     return replace(problem, path=as_written(problem.path, data))
+
+
+def _listed_machines(path: Path, root: Path) -> tuple[list[ListedMachine], list[Problem]]:
+    """The vendor's list of machines beside the stack, if there is one, and what is wrong with it."""
+    if not path.exists():
+        return [], []
+    name = str(path.relative_to(root))
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return parse_machine_list(stream.read(LARGEST_LIST + 1), name)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        return [], [Problem((), f"cannot be read: {reason}", "a list of machines", file=name)]

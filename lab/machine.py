@@ -14,6 +14,7 @@ from lab import cgroups, nspawn
 from lab.keys import write_atomically
 from lab.layout import MachinePaths
 from lab.mounts import discard, is_mounted, mount_overlay, unmount
+from lab.network import mac_address
 from lab.packages import INSIDE as PACKAGES_INSIDE
 from lab.processes import ProcessRecord, run, start_detached
 from lab.rack import RackedHost
@@ -63,7 +64,7 @@ class Machine:
 
     def complete_racking(self, rootfs: Path, host: RackedHost) -> None:
         """Record that the machine stands in the rack."""
-        record = {"rootfs": str(rootfs), "place": place_of(host)}
+        record = {"rootfs": str(rootfs), "place": place_of(host, self.site)}
         write_atomically(self.paths.racked, json.dumps(record) + "\n")
 
     def place(self) -> dict[str, object]:
@@ -171,10 +172,26 @@ class Machine:
         discard(self.paths.base)
 
 
-def place_of(host: RackedHost) -> dict[str, object]:
-    """What of a machine can only change by racking it anew."""
-    addresses = {"address": host.address, **({"address6": host.address6} if host.address6 else {})}
-    return {"fqdn": host.fqdn, **addresses, "gpus": host.gpus.count if host.gpus else 0}
+def place_of(host: RackedHost, site: str) -> dict[str, object]:
+    """What of a machine can only change by racking it anew; another serial number or MAC address is another machine."""
+    return {
+        "fqdn": host.fqdn,
+        "address": host.address,
+        **({"address6": host.address6} if host.address6 else {}),
+        "gpus": host.gpus.count if host.gpus else 0,
+        "serial": serial_of(host),
+        "mac": mac_of(host, site),
+    }
+
+
+def serial_of(host: RackedHost) -> str:
+    """The serial number that the machine tells: the planned one, or one that says simulated."""
+    return host.serial or f"SIM-{host.name}"
+
+
+def mac_of(host: RackedHost, site: str) -> str:
+    """The machine's MAC address: the planned one, or one that follows from its name."""
+    return host.mac or mac_address(site, host.name)
 
 
 def install_file(root: Path, path: str, text: str, *, mode: int = 0o644, owner: int = 0) -> None:

@@ -41,6 +41,7 @@ class RackedHost:
     serial: str | None
     gpus: RackedGpus | None
     address6: str | None = None
+    mac: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def from_plan(plan: SitePlan) -> RackedSite:
             address=str(host.address),
             address6=host.address6,
             serial=host.serial,
+            mac=host.mac,
             gpus=None
             if host.gpu is None
             else RackedGpus(

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import network, packages
+from lab import packages
 from lab.keys import PRIVATE, ensure_ssh_key
-from lab.machine import Machine, install_file, new_machine_id
+from lab.machine import Machine, install_file, mac_of, new_machine_id, serial_of
 from lab.rack import RackedGpus, RackedHost
 
 _BOOTSTRAP_UID = 1000
@@ -70,7 +70,7 @@ def refresh_description(machine: Machine, host: RackedHost, site: str) -> bool:
 
 def description(host: RackedHost, site: str) -> dict[str, str]:
     """Files that stand for what a real machine's firmware and devices would tell."""
-    contents = {"etc/gridmill-lab/serial": f"{host.serial or f'SIM-{host.name}'}\n"}
+    contents = {"etc/gridmill-lab/serial": f"{serial_of(host)}\n"}
     if host.gpus:
         contents["etc/gridmill-lab/gpus.conf"] = gpus_configuration(host, host.gpus, site)
     return contents
@@ -86,7 +86,7 @@ def files(host: RackedHost, site: RackingSite) -> dict[str, str]:
         "etc/resolv.conf": "# no name servers yet\n",
         "etc/systemd/network/10-host0.network": (
             f"[Match]\nName=host0\n\n"
-            f"[Link]\nMACAddress={network.mac_address(site.name, host.name)}\n\n"
+            f"[Link]\nMACAddress={mac_of(host, site.name)}\n\n"
             f"[Network]\nAddress={host.address}/{site.prefix_length}\n"
             + (f"Address={host.address6}/{site.prefix_length6}\n" if host.address6 else "")
             + "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"

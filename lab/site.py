@@ -173,14 +173,17 @@ def network_of(rack: RackedSite) -> str:
 
 def _check_place(site: LabSite, machine: Machine, host: RackedHost, *, prune: bool) -> None:
     """A machine whose name, address or number of GPUs changed must be racked anew; nobody loses data unasked."""
-    before, planned = machine.place(), place_of(host)
-    if not before or before == planned:
+    before, planned = machine.place(), place_of(host, site.rack.name)
+    if not before:
         return
+    new = {"serial", "mac"} - set(before)  # a machine that was racked when nobody noted them
     changes = ", ".join(
         f"{key} {before.get(key)} -> {planned.get(key)}"
         for key in {**before, **planned}
-        if before.get(key) != planned.get(key)
+        if key not in new and before.get(key) != planned.get(key)
     )
+    if not changes:
+        return
     if not prune:
         raise LabError(
             f"{host.name} stands, but the plan changed it: {changes}", "python -m lab up --prune racks it anew"

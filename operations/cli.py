@@ -17,7 +17,8 @@ from gridmill.render.inventory import inventory_yaml
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from operations.preflight import preflight, preflight_data, preflight_table
-from operations.status import site_status, status_data, status_table
+from operations.status import last_runs, site_status, status_data
+from operations.status_table import status_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -80,9 +81,9 @@ def check_machines(options: argparse.Namespace) -> int:
 def show_status(options: argparse.Namespace) -> int:
     """The plan beside what Slurm and the ledger say; status 1 when a machine has a problem."""
     plan = _plan(options.stack)
-    nodes = site_status(plan)
+    nodes = site_status(plan, runs=last_runs(plan))
     _print(status_data(plan, nodes), options, status_table(plan, nodes))
-    return 1 if any(node.problem for node in nodes) else 0
+    return 1 if any(node.problems for node in nodes) else 0
 
 
 def document(options: argparse.Namespace) -> int:
@@ -130,7 +131,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
     "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
-    "status": (show_status, "show the plan beside what Slurm and the ledger say of every machine"),
+    "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
     "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),

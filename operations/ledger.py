@@ -27,7 +27,8 @@ SCHEMA = "gridmill.ledger/v1"
 class Entry:
     """One machine: where it was reached, the digest of what it was converged to, and when.
 
-    An empty digest stands for a run that has not ended well: whatever comes next converges the machine.
+    An empty digest stands for a run that has not ended well, or for a machine in maintenance: whatever comes next
+    converges it.
     """
 
     address: str
@@ -36,7 +37,7 @@ class Entry:
 
 
 def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:
-    """Digest of everything that decides what a run makes of each host: its variables, secrets, roles, host key."""
+    """Digest of all that decides what a run makes of each host: variables, secrets, roles, and what it is known by."""
     common = {
         "vars": data["vars"],
         "domain": data["domain"],

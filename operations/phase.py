@@ -6,12 +6,14 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from operations.ansible import run_playbook, runtime_directory
 from operations.directories import state_directory
 from operations.document import ConvergeDocument
+from operations.errors import OperationError
 from operations.ledger import Entry, Ledger, departure, host_digests, subset
 from operations.locks import exclusive
 from operations.results import RunResult
@@ -19,6 +21,13 @@ from operations.ssh import carried_secrets
 
 HOSTS_IN_PROGRESS = 32
 """Up to so many hosts the end of each is told; above, the summary says it."""
+ABANDON = "GRIDMILL_ABANDON"
+"""Phases (a pod's key, `control`), separated by commas, whose machines are gone for good: removal then takes out of
+service what it reaches, names the rest, and does not fail."""
+WAY_OUT = (
+    "bring them back and run the same command again; if they are gone for good, {name}={scope} before the command "
+    "stops what can be reached, and forgets the rest"
+)
 KEPT_LOGS = 200
 """Logs kept per site; older ones are removed."""
 
@@ -70,10 +79,31 @@ class PhaseRun:
 
     def _remove(self, lock: int) -> int:
         """Decommission; such a playbook says itself which hosts it works on."""
-        status, log = self._play(str(self.document.decommission), self.document.data, lock, expected=[])
-        if status == 0 and "controllers" in self.document.data:
+        for name, reason in sorted(self.document.data.get("maintenance", {}).items()):
+            self._say(f"{name} is left as it is: maintenance ({reason})")
+        abandoned = self.document.scope in os.environ.get(ABANDON, "").split(",")
+        data, gone = self.document.data, ""
+        if "controllers" in data:
+            gone = self._controller_gone()
+            data = {**data, "controllers": {}} if gone and abandoned else data
+        status, log = self._play(str(self.document.decommission), data, lock, expected=[])
+        if abandoned and (gone or status or not self.result.ok):
+            self._say(f"{ABANDON}: what could not be reached is left as it is: {gone or self.result.unreached()}")
+            self.result = RunResult.of(self.document.scope, [], "remove")
+            return self._finish(0, log)
+        if status == 0 and "controllers" in data:
             Ledger(self.document).remove()
+        if status or not self.result.ok:
+            self.result.way_out = WAY_OUT.format(name=ABANDON, scope=self.document.scope)
         return self._finish(status, log)
+
+    def _controller_gone(self) -> str:
+        """Why the controller cannot be asked, or nothing."""
+        try:
+            Ledger(self.document).read()
+        except OperationError as error:
+            return str(error)
+        return ""
 
     def _converge_pod(self, lock: int) -> int:
         """Converge the hosts that the change concerns, then take those out of service that left the plan."""
@@ -86,11 +116,18 @@ class PhaseRun:
             name for name, digest in digests.items() if self.everything or entries.get(name, Entry("")).digest != digest
         }
         self.result.unchanged = sorted(set(digests) - todo)
+        self.result.maintenance = data.get("maintenance", {})
+        away = {name: replace(entry, digest="") for name, entry in entries.items() if name in self.result.maintenance}
         departed = {
-            name: entry for name, entry in entries.items() if name not in digests and self.document.decommission
+            name: entry
+            for name, entry in entries.items()
+            if name not in digests and name not in away and self.document.decommission
         }
+        for name, reason in sorted(self.result.maintenance.items()):
+            self._say(f"{name} is left out: maintenance ({reason})")
         status, log = 0, None
         kept = {name: Entry(host["address"]) if name in todo else entries[name] for name, host in data["hosts"].items()}
+        kept |= away
         if todo:
             if self.action == "apply":  # a run that is killed must not leave the word of an earlier one
                 ledger.write({**departed, **kept})

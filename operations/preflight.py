@@ -30,9 +30,14 @@ SMALLEST_DISK_MIB = 10 * 1024
 NVIDIA_PCI_VENDOR = "0x10de"
 
 PROBE = f"""
+# $1: the file in which the machine tells its serial number
 . /etc/os-release; echo "os=$ID-$VERSION_ID"
 echo "python3=$(command -v python3 || :)"
-if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then echo sudo=yes; else echo sudo=no; fi
+root=
+if [ "$(id -u)" = 0 ]; then echo sudo=yes; elif sudo -n true 2>/dev/null; then root='sudo -n'; echo sudo=yes
+else echo sudo=no; fi
+echo "serial=$($root cat "$1" 2>/dev/null || :)"
+echo "macs="$(cat /sys/class/net/*/address /sys/class/net/*/bonding_slave/perm_hwaddr 2>/dev/null)
 echo "clock=$(date +%s)"
 echo "disk_mib=$(df -Pm /var | awk 'NR == 2 {{print $4}}')"
 pci=0
@@ -71,13 +76,25 @@ Ask = Callable[[HostPlan], Found]
 def preflight(plan: SitePlan, ask: Ask | None = None) -> list[Finding]:
     """Every finding of every machine, in the plan's order. `ask` reaches one machine; by default over SSH."""
     reach = ask or over_ssh(plan)
+    hosts = asked(plan)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        answers = list(pool.map(reach, plan.hosts))
+        answers = list(pool.map(reach, hosts))
     return [
         finding
-        for host, found in zip(plan.hosts, answers, strict=True)
+        for host, found in zip(hosts, answers, strict=True)
         for finding in judge(host, found, plan.software["os"])
     ]
+
+
+def asked(plan: SitePlan) -> list[HostPlan]:
+    """Machines on the floor that are in service."""
+    return [host for host in plan.hosts if host.maintenance is None]
+
+
+def skipped(plan: SitePlan) -> dict[str, str]:
+    """Why a machine is not asked, by its name."""
+    away = {host.name: f"maintenance: {host.maintenance}" for host in plan.hosts if host.maintenance is not None}
+    return away | {host.name: f"planned, from {pod.planned_from}" for pod in plan.future for host in pod.hosts}
 
 
 def judge(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
@@ -98,10 +115,21 @@ def judge(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
     disk = facts.get("disk_mib", "")
     if not disk.isdigit() or int(disk) < SMALLEST_DISK_MIB:
         yield Finding(host.name, "free space below /var", f"{SMALLEST_DISK_MIB} MiB", f"{disk or '?'} MiB", "free some")
+    yield from _identity(host, facts)
     planned = host.gpu.count if host.gpu else 0
     if host.gpu and facts.get("gpus") != str(planned):
         hint = "reseat or replace, or plan what is there"
         yield Finding(host.name, "GPUs", str(planned), facts.get("gpus", "unknown"), hint)
+
+
+def _identity(host: HostPlan, facts: dict[str, str]) -> Iterable[Finding]:
+    """Whether it is the machine that the stack or the vendor's list says."""
+    hint = "correct the stack or the vendor's list, or put the right machine there"
+    serial, macs = facts.get("serial", "").strip(), facts.get("macs", "").lower().split()
+    if host.serial and serial.casefold() != host.serial.casefold():
+        yield Finding(host.name, "serial number", host.serial, serial or "unknown", hint)
+    if host.mac and host.mac not in macs:
+        yield Finding(host.name, "MAC address", host.mac, " ".join(mac for mac in macs if mac.strip("0:")), hint)
 
 
 def _way_out(complaint: str) -> str:
@@ -122,7 +150,7 @@ def over_ssh(plan: SitePlan) -> Ask:
         started = time.time()
         try:
             done = subprocess.run(
-                ssh_command(connection, host.address, ["sh", "-s"]),
+                ssh_command(connection, host.address, ["sh", "-s", "--", host.serial_file]),
                 input=PROBE,
                 capture_output=True,
                 text=True,
@@ -150,14 +178,21 @@ def answer(output: str, started: float, ended: float) -> Found:
 
 def preflight_table(plan: SitePlan, findings: list[Finding]) -> str:
     """The findings for people."""
+    count = len(asked(plan))
+    left_out = [f"{name} was not asked: {reason}" for name, reason in skipped(plan).items()]
     if not findings:
-        return f"{plan.name}: {len(plan.hosts)} machines fulfil the entry contract"
+        return "\n".join([*left_out, f"{plan.name}: {count} machines fulfil the entry contract"])
     rows = [("MACHINE", "WHAT", "EXPECTED", "FOUND", "FIX")]
     rows += [(item.host, item.what, item.expected, item.found, item.fix) for item in findings]
     bad = len({item.host for item in findings})
-    return "\n".join([*columns(rows), f"{bad} of {len(plan.hosts)} machines do not fulfil the entry contract"])
+    return "\n".join([*columns(rows), *left_out, f"{bad} of {count} machines do not fulfil the entry contract"])
 
 
 def preflight_data(plan: SitePlan, findings: list[Finding]) -> dict[str, Any]:
     """The findings for machines."""
-    return {"ok": not findings, "machines": len(plan.hosts), "findings": [asdict(item) for item in findings]}
+    return {
+        "ok": not findings,
+        "machines": len(asked(plan)),
+        "findings": [asdict(item) for item in findings],
+        "skipped": skipped(plan),
+    }

@@ -44,6 +44,10 @@ class RunResult:
     """Hosts that the ledger says are as planned; nobody asked them."""
     departed: list[str] = field(default_factory=list)
     """Hosts that left the plan and were taken out of service."""
+    maintenance: dict[str, str] = field(default_factory=dict)
+    """Hosts that are being worked on, with the reason; nobody asked them."""
+    way_out: str = ""
+    """What a person can do when the run cannot be completed."""
     role: str = ""
     task: str = ""
 
@@ -95,6 +99,10 @@ class RunResult:
             return True
         return not host.failed_checks and (bool(host.checks) or self.action == "remove")
 
+    def unreached(self) -> str:
+        """Hosts that are not ok, by name."""
+        return ", ".join(sorted(name for name, host in self.hosts.items() if not self._ok(host))) or "nobody"
+
     def summary(self, seconds: float, log: str) -> dict[str, Any]:
         """The one JSON line of a run that went well; small, since it stays in Pulumi's state."""
         data = {name: host.data for name, host in self.hosts.items() if host.data}
@@ -113,6 +121,7 @@ class RunResult:
             },
             **({"unchanged": len(self.unchanged)} if self.unchanged else {}),
             **({"departed": self.departed} if self.departed else {}),
+            **({"maintenance": self.maintenance} if self.maintenance else {}),
             **({"data": data} if data else {}),
             "seconds": round(seconds, 1),
             "log": log,
@@ -130,6 +139,7 @@ class RunResult:
             "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
             "unchanged": self.unchanged,
             "departed": self.departed,
+            "maintenance": self.maintenance,
             "log": log,
         }
 
@@ -147,6 +157,8 @@ class RunResult:
             for name, host in self.hosts.items()
             if host.finished and not host.failures and not host.checks and not self._ok(host)
         ]
+        if self.way_out:
+            lines.append(f"  way out: {self.way_out}")
         lines.append(f"  {good} of {len(self.hosts)} hosts ok; the same command completes the run")
         lines.append(f"  log: {log}")
         return "\n".join(lines)
@@ -160,3 +172,13 @@ def _check_text(check: dict[str, Any]) -> str:
 def _short(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 200 else text[:200] + "…"  # noqa: PLR2004 - a line on a terminal
+
+
+def failures_of(report: dict[str, Any]) -> dict[str, str]:
+    """What failed first on each host that was not ok, from a kept report."""
+    found: dict[str, str] = {}
+    for name, host in report["hosts"].items():
+        if not host["ok"]:
+            checks = [f"check {_check_text(check)}" for check in host["checks"] if check.get("ok") is not True]
+            found[name] = next(iter([*host["failures"], *checks]), "did not finish")
+    return found

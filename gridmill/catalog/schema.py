@@ -103,6 +103,8 @@ class Platform(Part):
     """`none`: no delegated control groups, so Slurm tracks processes without them."""
     clock: Literal["own", "host"] = "own"
     """`host`: the clock belongs to the machine underneath (a container), and time is compared but never set."""
+    serial_file: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]{1,200}$")] = "/sys/class/dmi/id/product_serial"
+    """File in which the machine tells its serial number; the firmware's (DMI) unless it has none."""
 
 
 class Node(Part):

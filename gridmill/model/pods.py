@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import re
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import GroupKey, Part, RackKey, SkuId
+from gridmill.model.base import GroupKey, Part, PodKey, RackKey, SkuId
+from gridmill.model.machines import Machine
 from gridmill.model.ranges import LARGEST_GROUP, every_slot
 from gridmill.units import Watts
 
@@ -52,6 +54,41 @@ SlotPlace = Annotated[
 ]
 
 
+def parse_slot_key(value: object) -> Slot:
+    """A slot as a key: written in one way only, or two keys could mean the same place."""
+    slot = parse_slot(value)
+    if not isinstance(value, Slot) and value != str(slot):
+        context = {"found": printable(value), "expected": "no leading zero", "hint": f"write {slot}"}
+        raise PydanticCustomError("slot", "{found} is not how a slot is written as a key", context)
+    return slot
+
+
+SlotKey = Annotated[
+    Slot,
+    BeforeValidator(parse_slot_key),
+    WithJsonSchema({"type": "string", "pattern": r"^[a-z][a-z0-9-]*/u[1-9][0-9]?$", "examples": ["r1/u9"]}),
+]
+
+
+def parse_date(value: object) -> str:
+    """A date as text, `2027-04-01`."""
+    try:
+        if isinstance(value, str):
+            return datetime.date.fromisoformat(value).strftime("%Y-%m-%d")
+    except ValueError:
+        pass
+    context = {"found": printable(value), "expected": "a date such as 2027-04-01", "hint": ""}
+    raise PydanticCustomError("date", "{found} is not a date", context)
+
+
+PlannedDate = Annotated[
+    str, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-04-01"]})
+]
+
+MaintenanceText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,:;()/+_@#-]{1,100}$")]
+"""What a person reads as the reason; Slurm keeps it on the node, so it holds no quotes, `=` or `|`."""
+
+
 class Rack(Part):
     """A rack of a pod."""
 
@@ -61,11 +98,23 @@ class Rack(Part):
     """Rack units."""
 
 
+def _inherited_keys(*keys: str) -> ConfigDict:
+    """For the schema: these keys may be left out by a pod that is `like` another."""
+
+    def change(schema: dict[str, Any]) -> None:
+        schema["required"] = [key for key in schema["required"] if key not in keys]
+
+    return ConfigDict(json_schema_extra=change)
+
+
 class NodeGroup(Part):
     """Equal nodes: one SKU at one or more slots."""
 
+    model_config = _inherited_keys("sku")
+
     sku: SkuId
-    """SKU in the catalogue, or beside the stack in `inventories/<site>/skus/`."""
+    """SKU in the catalogue, or beside the stack in `inventories/<site>/skus/`. A pod that is `like` another leaves it
+    out, as everything else of a group but its slots."""
     at: Annotated[list[SlotPlace], BeforeValidator(every_slot), Field(min_length=1, max_length=LARGEST_GROUP)]
     """Slots, such as `r1/u9`, or ranges of them, such as `r[1-12]/u[1,9,17,25]`. A node's name and address come from
     pod, rack and unit, so the order does not matter."""
@@ -76,6 +125,13 @@ class NodeGroup(Part):
 class Pod(Part):
     """A unit of growth: racks with nodes, and a power budget that they must fit."""
 
+    model_config = _inherited_keys("budget", "racks")
+
+    like: PodKey | None = None
+    """Another pod, from which racks, budget, and the groups' SKUs and services come where this one says nothing."""
+    from_: Annotated[PlannedDate | None, Field(alias="from")] = None
+    """The pod is planned growth, expected from this date on: its power and addresses are reserved, its machines are
+    left alone. It stands on the floor once this line is removed, never by the passing of a day."""
     index: Annotated[int, Field(ge=1, le=4095)] | None = None
     """Number of the pod's address block; by default from the end of its key (pod-a is 1, pod-7 is 7)."""
     budget: Watts
@@ -84,3 +140,8 @@ class Pod(Part):
     """Racks by key."""
     nodes: Annotated[dict[GroupKey, NodeGroup], Field(min_length=1)]
     """Groups of equal nodes by key."""
+    maintenance: Annotated[dict[SlotKey, MaintenanceText], Field(default_factory=dict)]
+    """Nodes that are being worked on, by slot, with the reason: `{r2/u9: "PSU 3 replaced, ticket 118"}`. They are left
+    out of every run, may be off, and are drained in Slurm; jobs that run there may end."""
+    machines: Annotated[dict[SlotKey, Machine], Field(default_factory=dict)]
+    """Serial numbers and MAC addresses by slot; a vendor's list, `inventories/<site>/machines.csv`, says the same."""

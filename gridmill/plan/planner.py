@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gridmill.catalog import Catalog
 from gridmill.load import Definition
-from gridmill.model import Network, Person, Site
-from gridmill.model.pods import Pod, Slot
+from gridmill.model import Machine, Network, Person, Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.plan.nvidia import plan_nvidia
 from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
@@ -24,9 +22,11 @@ from gridmill.rules.slurm import services_of
 def plan_site(definition: Definition) -> SitePlan:
     """The plan of a checked definition; the order of keys and slots is of no matter."""
     site, catalog = definition.site, definition.catalog
-    pods = tuple(_plan_pod(site, catalog, key, pod) for key, pod in sorted(site.pods.items()))
+    planned = [_plan_pod(definition, key, pod) for key, pod in sorted(site.pods.items())]
+    pods = tuple(pod for pod in planned if pod.planned_from is None)
     hosts = tuple(host for pod in pods for host in pod.hosts)
-    draw = sum((pod_draw(pod, catalog) for pod in site.pods.values()), Draw())
+    standing = [pod for pod in site.pods.values() if pod.from_ is None]
+    draw = sum((pod_draw(pod, catalog) for pod in standing), Draw())
     bootstrap = site.access.bootstrap
     software = site.software
     network = site.network
@@ -65,8 +65,9 @@ def plan_site(definition: Definition) -> SitePlan:
         },
         nvidia=plan_nvidia(definition),
         pods=pods,
+        future=tuple(pod for pod in planned if pod.planned_from is not None),
         slurm=plan_slurm(site, catalog, hosts),
-        power=PowerPlan(sum(pod.budget for pod in site.pods.values()), draw.nameplate_w, draw.typical_w, draw.idle_w),
+        power=PowerPlan(sum(pod.budget for pod in standing), draw.nameplate_w, draw.typical_w, draw.idle_w),
         grid_limit_w=site.grid.limit_w,
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
@@ -79,7 +80,8 @@ def _people(persons: Mapping[str, Person]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _plan_pod(site: Site, catalog: Catalog, key: str, pod: Pod) -> PodPlan:
+def _plan_pod(definition: Definition, key: str, pod: Pod) -> PodPlan:
+    site, catalog = definition.site, definition.catalog
     index = pod_index(key, pod)
     if index is None:
         raise ValueError(f"{key} has no number; the site was not checked")
@@ -94,11 +96,11 @@ def _plan_pod(site: Site, catalog: Catalog, key: str, pod: Pod) -> PodPlan:
                 str(host_address(network, rack, slot.unit)),
                 str(host_address6(network6, rack, slot.unit)) if network6 else None,
             )
-            hosts.append(_plan_host(site, catalog, key, group_key, slot, addresses, pod))
+            hosts.append(_plan_host(definition, key, group_key, slot, addresses))
     hosts.sort(key=lambda host: (racks[host.rack], host.unit))
     draw = pod_draw(pod, catalog)
     power = PowerPlan(pod.budget, draw.nameplate_w, draw.typical_w, draw.idle_w)
-    return PodPlan(key, index, str(network), tuple(hosts), power, str(network6) if network6 else None)
+    return PodPlan(key, index, str(network), tuple(hosts), power, str(network6) if network6 else None, pod.from_)
 
 
 def _records(network: Network, *, addresses: bool) -> dict[str, str]:
@@ -111,15 +113,12 @@ def _records(network: Network, *, addresses: bool) -> dict[str, str]:
 
 
 def _plan_host(
-    site: Site,
-    catalog: Catalog,
-    pod_key: str,
-    group_key: str,
-    slot: Slot,
-    addresses: tuple[str, str | None],
-    pod: Pod,
+    definition: Definition, pod_key: str, group_key: str, slot: Slot, addresses: tuple[str, str | None]
 ) -> HostPlan:
+    site, catalog = definition.site, definition.catalog
+    pod = site.pods[pod_key]
     group = pod.nodes[group_key]
+    machine = definition.machines.get((pod_key, slot), Machine())
     sku = catalog.nodes[group.sku]
     gpu = None
     if sku.gpu:
@@ -150,4 +149,8 @@ def _plan_host(
         kernel_modules=sku.platform.kernel_modules,
         simulated=sku.simulated,
         clock=sku.platform.clock,
+        serial=machine.serial,
+        mac=machine.mac,
+        serial_file=sku.platform.serial_file,
+        maintenance=pod.maintenance.get(slot),
     )

@@ -44,9 +44,16 @@ class HostPlan:
     """`dkms`, `prebuilt` or `none`, as the SKU's platform declares."""
     simulated: bool
     serial: str | None = None
+    """Serial number that its firmware must tell; None when nobody said."""
     address6: str | None = None
     clock: str = "own"
     """`own`, or `host` where the machine must not set its clock, as the SKU's platform declares."""
+    mac: str | None = None
+    """MAC address that one of its interfaces must have, in lower case with colons; None when nobody said."""
+    serial_file: str = ""
+    """Where the machine tells its serial number, as the SKU's platform declares."""
+    maintenance: str | None = None
+    """Why it is being worked on, and left out of every run; None when it is in service."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,18 @@ class PodPlan:
     power: PowerPlan
     network6: str | None = None
     """Its /64, in CIDR form."""
+    planned_from: str | None = None
+    """Date from which a pod is expected that is not on the floor yet; None for one that is."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The site once a pod that is planned has come: sums over everything until then, in W."""
+
+    pod: str
+    planned_from: str
+    nameplate_w: int
+    meter_w: int
 
 
 @dataclass(frozen=True)
@@ -150,6 +169,9 @@ class SitePlan:
     nvidia: NvidiaPlan
     """GPU software as packages."""
     pods: tuple[PodPlan, ...]
+    """Pods on the floor."""
+    future: tuple[PodPlan, ...]
+    """Pods that are planned: their addresses and power are reserved, and nothing else knows them."""
     slurm: SlurmPlan
     power: PowerPlan
     grid_limit_w: int
@@ -179,6 +201,15 @@ class SitePlan:
     def meter_w(self) -> int:
         """Nameplate at the meter: IT times PUE."""
         return int(self.power.nameplate_w * self.pue)
+
+    @property
+    def growth(self) -> tuple[Growth, ...]:
+        """The site pod by pod as it is planned to grow, by date."""
+        total, steps = self.power.nameplate_w, []
+        for pod in sorted(self.future, key=lambda pod: (pod.planned_from or "", pod.key)):
+            total += pod.power.nameplate_w
+            steps.append(Growth(pod.key, pod.planned_from or "", total, int(total * self.pue)))
+        return tuple(steps)
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as plain data, for `--json`."""

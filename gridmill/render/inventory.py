@@ -52,6 +52,8 @@ def inventory_yaml(phases: dict[str, Document]) -> str:
                 "base_fqdn": f"{name}.{document['domain']}",
                 "base_address": host["address"],
                 **({"base_address6": host["address6"]} if "address6" in host else {}),
+                "base_serial": host.get("serial", ""),
+                "base_mac": host.get("mac", ""),
             }
         for name, group in document["groups"].items():
             merged = groups.setdefault(name, {"hosts": {}, "vars": {}})

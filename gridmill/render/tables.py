@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gridmill.plan.site_plan import GpuPlan, SitePlan
+from gridmill.plan.site_plan import GpuPlan, HostPlan, PodPlan, SitePlan
 from gridmill.units import kilowatts
 
 
 def site_table(plan: SitePlan) -> str:
     """Machines pod by pod, networks, and power against budgets and the connection."""
     six = ("ADDRESS6",) if plan.supernet6 else ()
-    rows = [("NODE", "ADDRESS", *six, "SKU", "SERVICES", "GPUS")]
+    rows = [("NODE", "ADDRESS", *six, "SKU", "SERVICES", "GPUS", "STATE")]
     rows += [
         (
             host.name,
@@ -21,8 +21,10 @@ def site_table(plan: SitePlan) -> str:
             host.sku,
             ",".join(host.services),
             _gpus(host.gpu, simulated=host.simulated),
+            _state(pod, host),
         )
-        for host in plan.hosts
+        for pod in (*plan.pods, *plan.future)
+        for host in pod.hosts
     ]
     lines = [f"Site {plan.name}, {plan.domain}" + (", simulated" if plan.simulated else ""), "", *columns(rows), ""]
     lines += [*columns(_networks(plan)), ""]
@@ -31,15 +33,11 @@ def site_table(plan: SitePlan) -> str:
         (pod.key, kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
         for pod in plan.pods
     ]
-    meter = plan.meter_w
-    power.append(
-        (
-            f"meter (PUE {plan.pue:g})",
-            kilowatts(meter),
-            kilowatts(plan.grid_limit_w),
-            kilowatts(plan.grid_limit_w - meter),
-        )
-    )
+    power.append(_at_meter(f"meter (PUE {plan.pue:g})", plan.meter_w, plan))
+    for pod, step in zip(sorted(plan.future, key=_when), plan.growth, strict=True):
+        limits = (kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
+        power.append((f"{pod.key}, from {pod.planned_from}", *limits))
+        power.append(_at_meter(f"meter with {pod.key}", step.meter_w, plan))
     return "\n".join([*lines, *columns(power)])
 
 
@@ -47,9 +45,23 @@ def _networks(plan: SitePlan) -> list[tuple[str, ...]]:
     """Who has which addresses: the site, its pods, its VLANs."""
     rows: list[tuple[str, ...]] = [("NETWORK", "ADDRESSES", "VLAN")]
     rows.append(("supernet", ", ".join(filter(None, (plan.supernet, plan.supernet6))), ""))
-    rows += [(pod.key, ", ".join(filter(None, (pod.network, pod.network6))), "") for pod in plan.pods]
+    rows += [(pod.key, ", ".join(filter(None, (pod.network, pod.network6))), "") for pod in (*plan.pods, *plan.future)]
     rows += [(vlan.name, vlan.network or "", str(vlan.id)) for vlan in plan.vlans]
     return [*rows, ("time", ", ".join(plan.time_servers) or "the controllers' own clock", "")]
+
+
+def _state(pod: PodPlan, host: HostPlan) -> str:
+    if pod.planned_from:
+        return f"planned, from {pod.planned_from}"
+    return f"maintenance: {host.maintenance}" if host.maintenance is not None else "on the floor"
+
+
+def _when(pod: PodPlan) -> tuple[str, str]:
+    return (pod.planned_from or "", pod.key)
+
+
+def _at_meter(label: str, watts: int, plan: SitePlan) -> tuple[str, str, str, str]:
+    return (label, kilowatts(watts), kilowatts(plan.grid_limit_w), kilowatts(plan.grid_limit_w - watts))
 
 
 def summary_table(summary: dict[str, Any]) -> str:

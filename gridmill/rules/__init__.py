@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from gridmill.catalog import Catalog
 from gridmill.errors import Problem
 from gridmill.model import Site
+from gridmill.model.machines import ListedMachine
 from gridmill.model.partial import NotTypedError
 from gridmill.rules.addressing import addressing_problems
 from gridmill.rules.compatibility import compatibility_problems
 from gridmill.rules.hardware import hardware_problems
+from gridmill.rules.machines import machine_problems
 from gridmill.rules.networks import network_problems
 from gridmill.rules.people import people_problems
 from gridmill.rules.power import power_problems
@@ -21,8 +23,8 @@ from gridmill.rules.software import software_problems
 __all__ = ["check"]
 
 
-def check(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list[Problem]:
-    """All problems of the site; `keys` are the public keys beside it, text by file name.
+def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequence[ListedMachine] = ()) -> list[Problem]:
+    """All problems of the site; `keys` are the public keys beside it, text by file name, `listed` a vendor's machines.
 
     Rules that need SKUs or indexes skip what another rule already refuses. A rule about a part of the site that is
     missing, since its types are wrong, says nothing.
@@ -31,6 +33,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list[Problem
         lambda: hardware_problems(site, catalog),
         lambda: addressing_problems(site),
         lambda: network_problems(site),
+        lambda: machine_problems(site, catalog, listed),
         lambda: people_problems(site),
         lambda: power_problems(site, catalog),
         lambda: slurm_problems(site, catalog),

@@ -1,4 +1,4 @@
-"""The power predicate: nameplate of what is racked, against each pod's budget and the connection.
+"""The power predicate: nameplate of what is racked or planned, against each pod's budget and the connection.
 
 One predicate for the command line, the component and (later) the policy pack.
 """

@@ -50,15 +50,15 @@ def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
         and (extra := [name for name in services_of(group, catalog) if name not in {"controller", "login"}])
     ]
     places = [
-        (pod_key, group_key, position)
+        (pod_key, group_key, position, pod.from_)
         for pod_key, pod in site.pods.items()
         for group_key, group in pod.nodes.items()
         if "controller" in services_of(group, catalog)
         for position in range(len(group.at))
     ]
-    if not places:
+    if all(planned_from for *_, planned_from in places):
         hint = "a group of a management SKU, or `services: [controller]` on one"
-        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one controller", hint)]
+        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one controller on the floor", hint)]
     return mixed + [
         Problem(
             ("pods", pod, "nodes", group, "at", position),
@@ -66,7 +66,7 @@ def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
             "exactly one controller for now: slurmctld's state needs storage that both can write",
             "`services: [login]` on the others",
         )
-        for pod, group, position in places[1:]
+        for pod, group, position, _ in places[1:]
     ]
 
 
@@ -88,6 +88,7 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
     problems = []
     groups = {key: group for pod in site.pods.values() for key, group in pod.nodes.items()}
     compute = sorted(key for key, group in groups.items() if "compute" in services_of(group, catalog))
+    standing = {key for pod in site.pods.values() if pod.from_ is None for key in pod.nodes}
     defaults = []
     for name, partition in site.scheduler.partitions.items():
         path = ("scheduler", "partitions", name)
@@ -98,6 +99,10 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
             message = f"{partition.of} {what}"
             expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
             problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))
+        elif partition.of not in standing and (partition.default or not standing & _of(site)):
+            message = f"{partition.of} is in no pod that stands on the floor"
+            hint = "remove `from` from its pod, or let another partition be the default"
+            problems.append(Problem((*path, "of"), message, "a partition with nodes", hint))
         if partition.default:
             defaults.append(name)
         problems += _partition_limits(site, name)
@@ -132,6 +137,10 @@ def _partition_limits(site: Site, name: str) -> list[Problem]:
         message = f"{partition.default_time} is longer than maxTime"
         problems.append(Problem((*path, "defaultTime"), message, f"at most {partition.max_time}", "a shorter time"))
     return problems
+
+
+def _of(site: Site) -> set[str]:
+    return {partition.of for partition in site.scheduler.partitions.values()}
 
 
 def _account_problems(site: Site) -> list[Problem]:

@@ -142,6 +142,8 @@ def test_the_summary(recorder: Recorder, lab_plan: SitePlan) -> Any:
                     "power": {"budgetW": 24_000, "nameplateW": 22_400, "marginW": 1_600},
                 }
             },
+            "planned": {},
+            "maintenance": {},
             "power": {"nameplateW": 22_400, "meterW": 28_000, "gridLimitW": 41_464},
             "acceptance": {"ok": True, "jobs": {"pod-a-r1-u40": {"jobs": [7]}}},
         }

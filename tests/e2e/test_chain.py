@@ -62,7 +62,7 @@ def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
 
 def test_bare_machines_fulfil_the_entry_contract(site: SiteCopy) -> None:
     done = site.run(".venv/bin/python", "-m", "operations.cli", "preflight", "e2e", "--json")
-    assert json.loads(done.stdout) == {"ok": True, "machines": 4, "findings": []}
+    assert json.loads(done.stdout) == {"ok": True, "machines": 4, "findings": [], "skipped": {}}
 
 
 def test_check_mode_speaks_of_every_phase_before_the_first_run(site: SiteCopy) -> None:

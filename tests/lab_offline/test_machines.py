@@ -41,7 +41,7 @@ def test_a_rack_with_ipv6() -> None:
     rack.check()
     assert decode(encode(rack)) == rack
     assert rack.prefix_length6 == 56 and RACK.prefix_length6 == 0
-    assert place_of(host)["address6"] == "2001:2:0:1::1:1" and "address6" not in place_of(GPU_HOST)
+    assert place_of(host, "lab")["address6"] == "2001:2:0:1::1:1" and "address6" not in place_of(GPU_HOST, "lab")
     with pytest.raises(LabError, match="outside the supernet None"):
         dataclasses.replace(RACK, hosts=(host,)).check()
 
@@ -175,8 +175,11 @@ def test_moving_a_machine_is_noticed_but_not_a_new_power_limit() -> None:
         "SN-1",
         RackedGpus(GPUS.model, 8, GPUS.memory_mib, 200, 500, 18),
     )
-    assert place_of(moved) != place_of(GPU_HOST)
-    assert place_of(limited) == place_of(GPU_HOST)
+    another = dataclasses.replace(GPU_HOST, serial="SN-2")
+    here = place_of(GPU_HOST, "lab")
+    assert place_of(moved, "lab") != here
+    assert place_of(another, "lab") != here
+    assert place_of(limited, "lab") == here
 
 
 def test_recipe_names_the_root_file_system() -> None:

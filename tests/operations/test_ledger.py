@@ -14,6 +14,7 @@ import pytest
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
 from operations import converge, ledger, phase
+from operations.errors import OperationError
 from operations.ledger import Entry, departure, host_digests, subset
 
 NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
@@ -82,6 +83,7 @@ class Runs:
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.played: list[tuple[str, list[str]]] = []
+        self.controllers: list[int] = []
         self.bad: set[str] = set()
 
     def read(self) -> dict[str, Entry]:
@@ -92,6 +94,7 @@ class Runs:
 
     def play(self, playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
         self.played.append((playbook, sorted(data["hosts"])))
+        self.controllers.append(len(data.get("controllers", {})))
         for host in data["hosts"]:
             if host in self.bad:
                 event: dict[str, Any] = {"event": "failed", "host": host, "task": "t", "message": "m"}
@@ -181,6 +184,58 @@ def test_a_machine_that_is_gone_blocks_nobody_and_is_named(
     runs.bad = {"pod-a-r1-u09"}
     assert apply(subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"}), monkeypatch) == 0
     assert "pod-a-r1-u09 could not be asked to stop" in capsys.readouterr().err
+
+
+def test_maintenance_and_back(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Left alone while it is worked on, neither asked nor taken out of service; converged again when it is back."""
+    apply(data, monkeypatch)
+    away = {**subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"}), "maintenance": {"pod-a-r1-u09": "fan, ticket 7"}}
+    assert apply(away, monkeypatch) == 0
+    assert len(runs.played) == 1
+    said = capsys.readouterr()
+    assert "pod-a-r1-u09 is left out: maintenance (fan, ticket 7)" in said.err
+    assert json.loads(said.out.splitlines()[-1])["maintenance"] == {"pod-a-r1-u09": "fan, ticket 7"}
+    assert runs.entries["pod-a-r1-u09"].digest == ""
+    assert runs.entries["pod-a-r1-u09"].at
+    assert apply(data, monkeypatch) == 0
+    assert runs.played[1:] == [("pod.yml", ["pod-a-r1-u09"])]
+
+
+def test_a_node_that_leaves_the_plan_out_of_maintenance_is_taken_out(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(data, monkeypatch)
+    rest = subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"})
+    apply({**rest, "maintenance": {"pod-a-r1-u09": "fan"}}, monkeypatch)
+    assert apply(rest, monkeypatch) == 0
+    assert runs.played[1:] == [("decommission_pod.yml", ["pod-a-r1-u09"])]
+
+
+def remove(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(data)))
+    return converge.main(["remove"])
+
+
+def test_removal_with_the_controller_gone_says_the_way_out(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(_: object) -> None:
+        raise OperationError("pod-a-r1-u40: the ledger: No route to host")
+
+    monkeypatch.setattr(ledger.Ledger, "read", gone)
+    runs.bad = {"pod-a-r1-u38"}
+    assert remove(data, monkeypatch) == 1
+    assert "GRIDMILL_ABANDON=pod-a before the command" in capsys.readouterr().err
+    monkeypatch.setenv("GRIDMILL_ABANDON", "pod-b")
+    assert remove(data, monkeypatch) == 1
+    monkeypatch.setenv("GRIDMILL_ABANDON", "pod-b,pod-a")
+    assert remove(data, monkeypatch) == 0
+    assert runs.controllers == [1, 1, 0]
+    said = capsys.readouterr()
+    assert "left as it is: pod-a-r1-u40: the ledger: No route to host" in said.err
+    assert json.loads(said.out.splitlines()[-1])["ok"] is True
 
 
 def test_a_pod_without_machines_of_its_own_is_ok(

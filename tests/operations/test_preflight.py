@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -68,11 +70,51 @@ def test_all_machines_are_named_at_once(lab_plan: SitePlan) -> None:
     assert preflight_data(lab_plan, findings)["ok"] is False
 
 
-def test_the_probe_runs_in_a_plain_shell() -> None:
-    done = subprocess.run(["sh", "-s"], input=PROBE, capture_output=True, text=True, check=True)
+def test_the_probe_runs_in_a_plain_shell(tmp_path: Path) -> None:
+    serial = tmp_path / "serial"
+    serial.write_text("SN-7\n", encoding="utf-8")
+    done = subprocess.run(["sh", "-s", "--", str(serial)], input=PROBE, capture_output=True, text=True, check=True)
     facts = answer(done.stdout, 0, 0).facts
-    assert set(facts) == {"os", "python3", "sudo", "clock", "disk_mib", "gpus"}
+    assert set(facts) == {"os", "python3", "sudo", "clock", "disk_mib", "gpus", "serial", "macs"}
+    assert facts["serial"] == "SN-7" or facts["sudo"] == "no"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "what"),
+    [
+        ("serial", "SN-8", "serial number"),
+        ("serial", "", "serial number"),
+        ("macs", "02:00:00:00:00:02", "MAC address"),
+    ],
+)
+def test_another_machine_in_the_slot(fact: str, value: str, what: str, lab_plan: SitePlan) -> None:
+    node = replace(gpu_node(lab_plan), serial="sn-7", mac="02:00:00:00:00:01")
+    facts = {**GOOD, "serial": "SN-7", "macs": "00:00:00:00:00:00 02:00:00:00:00:01"}
+    assert list(judge(node, Found(facts), "debian-13")) == []
+    (finding,) = judge(node, Found({**facts, fact: value}), "debian-13")
+    assert finding.what == what
+
+
+def test_maintenance_and_planned_pods_are_not_asked(lab_plan: SitePlan) -> None:
+    (pod,) = lab_plan.pods
+    away = replace(pod.hosts[0], maintenance="fan, ticket 7")
+    planned = replace(pod, key="pod-b", planned_from="2027-04-01", hosts=(replace(pod.hosts[0], name="pod-b-r1-u01"),))
+    plan = replace(lab_plan, pods=(replace(pod, hosts=(away, *pod.hosts[1:])),), future=(planned,))
+    heard: list[str] = []
+
+    def ask(host: HostPlan) -> Found:
+        heard.append(host.name)
+        return Found(GOOD)
+
+    findings = preflight(plan, ask)
+    assert sorted(heard) == [host.name for host in pod.hosts[1:]]
+    assert preflight_table(plan, findings).splitlines() == [
+        "pod-a-r1-u01 was not asked: maintenance: fan, ticket 7",
+        "pod-b-r1-u01 was not asked: planned, from 2027-04-01",
+        "lab: 3 machines fulfil the entry contract",
+    ]
+    assert set(preflight_data(plan, findings)["skipped"]) == {"pod-a-r1-u01", "pod-b-r1-u01"}
 
 
 def gpu_node(plan: SitePlan) -> HostPlan:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import dns, network_checks
+from ansible.module_utils.gridmill_node import dns, machine_checks, network_checks
 from ansible.module_utils.gridmill_node.checks import summary
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
-from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, verify
+from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, for_host, verify
 
 GOOD: list[tuple[dict[str, Any], str]] = [
     ({"check": "nvidia_driver", "version": "550.163.01"}, "smi-driver.csv"),
@@ -233,4 +234,40 @@ def test_private_files(tmp_path: Any) -> None:
 def test_every_check_is_described(playbooks: Any) -> None:
     text = (playbooks / "roles/verify/README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in KNOWN)
-    assert set(HARDWARE) == {"nvidia_driver", "gpus", "gpu_power_range", "nvlinks"}
+    assert set(HARDWARE) == {"machine", "nvidia_driver", "gpus", "gpu_power_range", "nvlinks"}
+
+
+@pytest.mark.parametrize(
+    ("serial", "mac", "ok"),
+    [
+        ("", "", True),
+        ("sn-7", "", True),
+        ("", "02:00:00:00:00:01", True),
+        ("SN-7", "02:00:00:00:00:02", True),
+        ("SN-8", "", False),
+        ("SN-7", "02:00:00:00:00:03", False),
+    ],
+)
+def test_which_machine_this_is(serial: str, mac: str, ok: bool, tmp_path: Path) -> None:
+    """A bond hides its members' addresses; what they were made with counts."""
+    (tmp_path / "serial").write_text("SN-7\n", encoding="utf-8")
+    told = {"lo/address": "00:00:00:00:00:00", "eth0/address": "02:00:00:00:00:01"}
+    told |= {"eth1/address": "02:00:00:00:00:01", "eth1/bonding_slave/perm_hwaddr": "02:00:00:00:00:02"}
+    for name, text in told.items():
+        (tmp_path / "net" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "net" / name).write_text(text + "\n", encoding="utf-8")
+    wanted = {"serial_file": str(tmp_path / "serial"), "serial": serial, "mac": mac}
+    found = machine_checks.machine(wanted, run, tmp_path / "net")
+    assert found["ok"] is ok
+    assert found["found"] == "serial SN-7, MAC 02:00:00:00:00:01 02:00:00:00:00:02"
+
+
+def test_a_machine_that_tells_no_serial_number_is_not_the_one(tmp_path: Path) -> None:
+    wanted = {"serial_file": str(tmp_path / "none"), "serial": "SN-7"}
+    assert machine_checks.machine(wanted, run, tmp_path)["ok"] is False
+
+
+def test_each_machine_is_checked_for_its_own_serial_number() -> None:
+    identity = {"serial": "SN-7", "mac": ""}
+    (wanted,) = for_host([{"check": "machine", "serial_file": "/x"}], "n1", "example.net", "192.0.2.1", identity)
+    assert wanted == {"check": "machine", "serial_file": "/x", "serial": "SN-7", "mac": ""}

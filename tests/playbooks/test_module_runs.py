@@ -244,3 +244,58 @@ def test_a_controller_without_slurm_has_nothing_to_drain(tmp_path: Path) -> None
     module.NEEDED, module.run = (there, there), machine
     assert run_module(module, params)["nodes"] == ["n1"]
     assert [line.split()[3] for line in machine.ran[1:]] == ["State=DRAIN", "State=DOWN"]
+
+
+DRAINED = "NodeName=n1 State=IDLE+DRAIN Reason=fan, ticket 7 (maintenance, by Gridmill) [root@2026-11-22T02:00:00]\n"
+
+
+def test_maintenance_drains_with_the_reason_and_kills_nothing() -> None:
+    module = load("slurm_maintenance")
+    machine = Machine(
+        scontrol=Result(0, DRAINED + "NodeName=n2 State=MIXED\nNodeName=n3 State=DOWN+DRAIN Reason=dead\n")
+    )
+    module.run = machine
+    params = {"drain": {"n1": "fan, ticket 7", "n2": "PSU 3", "n3": "fan", "n9": "not in Slurm"}, "resume": ""}
+    assert run_module(module, params, check_mode=True)["nodes"] == ["n2", "n3"]
+    assert len(machine.ran) == 1
+    assert run_module(module, params)["nodes"] == ["n2", "n3"]
+    assert machine.ran[2:] == [
+        "scontrol update NodeName=n2 State=DRAIN Reason=PSU 3 (maintenance, by Gridmill)",
+        "scontrol update NodeName=n3 State=DRAIN Reason=fan (maintenance, by Gridmill)",
+    ]
+    again = {"drain": {"n1": "fan, ticket 7"}, "resume": ""}
+    assert run_module(module, again)["changed"] is False
+    assert run_module(module, {"drain": {"n1": "fan, ticket"}, "resume": ""}, check_mode=True)["changed"] is True
+
+
+def test_maintenance_of_a_site_that_is_yet_to_come_up() -> None:
+    module = load("slurm_maintenance")
+    module.run, module.PATIENCE_S = Machine(scontrol=Result(MISSING, "", "scontrol is not installed")), 0.0
+    params = {"drain": {"n1": "fan"}, "resume": ""}
+    assert run_module(module, params, check_mode=True)["nodes"] == ["n1"]
+    assert run_module(module, params)["failed"] is True
+    resume: dict[str, Any] = {"drain": {}, "resume": "n1"}
+    assert run_module(module, resume, check_mode=True)["nodes"] == []
+    assert run_module(module, resume)["failed"] is True
+
+
+@pytest.mark.parametrize(
+    ("state", "resumed"),
+    [
+        (DRAINED, True),
+        (DRAINED.replace("IDLE+DRAIN", "DOWN+DRAIN+NOT_RESPONDING"), True),
+        (DRAINED.replace("+DRAIN", ""), False),
+        (DRAINED.replace(" (maintenance, by Gridmill)", ""), False),
+        ("NodeName=n1 State=IDLE\n", False),
+    ],
+)
+def test_only_our_own_maintenance_ends(state: str, resumed: bool) -> None:
+    module = load("slurm_maintenance")
+    machine = Machine(scontrol=Result(0, state))
+    module.run = machine
+    params: dict[str, Any] = {"drain": {}, "resume": "n1"}
+    assert run_module(module, params, check_mode=True)["changed"] is resumed
+    assert run_module(module, params)["changed"] is resumed
+    assert [line for line in machine.ran if "update" in line] == (
+        ["scontrol update NodeName=n1 State=UNDRAIN"] if resumed else []
+    )

@@ -17,9 +17,13 @@ COMMANDS = {
 
 
 def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
-    """One job per GPU partition and type of GPU, run as the acceptance user and looked up in accounting."""
+    """One job per GPU partition and type of GPU in service, run as the acceptance user and looked up in accounting."""
     controllers = plan.with_service("controller")
-    kinds = {(host.group, host.gpu.gres_type): host for host in plan.hosts if host.gpu and "compute" in host.services}
+    kinds = {
+        (host.group, host.gpu.gres_type): host
+        for host in plan.hosts
+        if host.gpu and "compute" in host.services and host.maintenance is None
+    }
     command = COMMANDS[plan.slurm.cgroup["CgroupPlugin"]]
     jobs = [
         {

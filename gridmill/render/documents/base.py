@@ -27,8 +27,8 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
 
 
 def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
-    del plan, host
-    return [{"check": "hostname"}, {"check": "addresses"}]
+    del plan
+    return [{"check": "machine", "serial_file": host.serial_file}, {"check": "hostname"}, {"check": "addresses"}]
 
 
 BASE = Concern(everyone=_everyone, alike=_alike, checks=_checks)

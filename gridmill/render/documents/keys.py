@@ -4,7 +4,16 @@ old one. The phases before it make the new key and bring it to the machines."""
 from __future__ import annotations
 
 from gridmill.plan.site_plan import HostPlan, SitePlan
-from gridmill.render.documents.shape import KEYS, Document, HostKeys, Values, document, entries
+from gridmill.render.documents.shape import (
+    KEYS,
+    Document,
+    HostKeys,
+    Values,
+    document,
+    entries,
+    in_service,
+    maintenance,
+)
 
 DAEMONS: dict[str, tuple[str, ...]] = {
     "controllers": ("slurmdbd", "slurmctld"),
@@ -17,7 +26,7 @@ DAEMONS: dict[str, tuple[str, ...]] = {
 def keys_document(plan: SitePlan, host_keys: HostKeys) -> Document:
     """Every machine that holds the keys. The ledger on the controller says which of them have come to this epoch."""
     members: dict[str, list[HostPlan]] = {}
-    for host in plan.hosts:
+    for host in in_service(plan.hosts):
         services = {"controllers" if service == "controller" else service for service in host.services}
         if kind := next((kind for kind in DAEMONS if kind in services), None):
             members.setdefault(kind, []).append(host)
@@ -30,7 +39,7 @@ def keys_document(plan: SitePlan, host_keys: HostKeys) -> Document:
     hosts = [host for kind in DAEMONS for host in members.get(kind, [])]
     made = document(plan, KEYS, ("keys.yml", None), entries(hosts, host_keys), groups, variables)
     made["controllers"] = entries(plan.with_service("controller"), host_keys)
-    return made
+    return made | maintenance(plan.hosts)
 
 
 def _variables(plan: SitePlan, daemons: tuple[str, ...]) -> Values:

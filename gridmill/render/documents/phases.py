@@ -21,6 +21,8 @@ from gridmill.render.documents.shape import (
     document,
     entries,
     grouped,
+    in_service,
+    maintenance,
     variables_of_all,
 )
 from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
@@ -43,8 +45,12 @@ def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
 
 
 def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
-    """The machines of a pod that are no controllers; these stand in it only to be asked for the key."""
-    hosts = tuple(host for host in pod.hosts if "controller" not in host.services)
+    """The machines of a pod that are no controllers; these stand in it only to be asked for the key.
+
+    Machines in maintenance are named, so that the runner knows that they have not left the plan; nobody contacts them.
+    """
+    workers = [host for host in pod.hosts if "controller" not in host.services]
+    hosts = in_service(workers)
     groups = grouped(plan, hosts, IN_PODS)
     controllers = plan.with_service("controller")
     made = document(
@@ -63,13 +69,14 @@ def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
         for variable, path in files.items()
     ]
     made["controllers"] = entries(controllers, host_keys)
-    return made
+    return made | maintenance(workers)
 
 
 def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Document]:
     """All documents of a site by scope, in the order in which they run.
 
-    `host_keys` are fingerprints by address; a machine that was replaced has another, and is converged again.
+    `host_keys` are fingerprints by address; a machine that was replaced has another, and is converged again. Pods that
+    are planned have no document.
     """
     keys = host_keys or {}
     found = {CONTROL: control_document(plan, keys)}

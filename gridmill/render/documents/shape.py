@@ -38,15 +38,28 @@ class Concern:
 
 
 def entries(hosts: Iterable[HostPlan], host_keys: HostKeys) -> dict[str, dict[str, str]]:
-    """A machine's own entry: its addresses, and the host key that it is known by."""
+    """A machine's own entry: its addresses, and what it is known by (host key, serial number, MAC address)."""
     return {
         host.name: {
             "address": host.address,
             **({"address6": host.address6} if host.address6 else {}),
             **({"hostKey": host_keys[host.address]} if host.address in host_keys else {}),
+            **({"serial": host.serial} if host.serial else {}),
+            **({"mac": host.mac} if host.mac else {}),
         }
         for host in hosts
     }
+
+
+def in_service(hosts: Iterable[HostPlan]) -> tuple[HostPlan, ...]:
+    """Machines that a run may contact."""
+    return tuple(host for host in hosts if host.maintenance is None)
+
+
+def maintenance(hosts: Iterable[HostPlan]) -> Document:
+    """The part of a document that names machines in maintenance, so that they are not taken for gone; if there are."""
+    found = {host.name: host.maintenance for host in hosts if host.maintenance is not None}
+    return {"maintenance": found} if found else {}
 
 
 def document(

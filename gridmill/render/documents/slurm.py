@@ -32,6 +32,9 @@ def _controller(plan: SitePlan) -> Values:
         "slurm_controller_key_epoch": plan.slurm.key_epoch,
         "slurm_controller_adopt": "slurm" in plan.adopt,
         "slurm_controller_adopt_accounting": "accounting" in plan.adopt,
+        "slurm_controller_maintenance": {
+            host.name: host.maintenance for host in plan.with_service("compute") if host.maintenance is not None
+        },
     }
 
 

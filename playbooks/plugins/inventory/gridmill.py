@@ -15,8 +15,8 @@ name: gridmill
 short_description: Hosts and variables from a Gridmill converge document
 description:
   - Reads C(gridmill.json), a converge document, and C(secrets.json) beside it when there is one.
-  - Per host it sets the address, C(base_fqdn), C(base_address) and, where one is planned, C(base_address6); everything
-    else is said once per group.
+  - Per host it sets the address, C(base_fqdn), C(base_address), C(base_serial), C(base_mac) and, where one is planned,
+    C(base_address6); everything else is said once per group.
 options: {}
 """
 
@@ -65,6 +65,8 @@ class InventoryModule(BaseInventoryPlugin):
             self.inventory.set_variable("all", name, value)
         for name, host in document["hosts"].items():
             self._host(name, host, document["domain"], "all")
+            self.inventory.set_variable(name, "base_serial", host.get("serial", ""))
+            self.inventory.set_variable(name, "base_mac", host.get("mac", ""))
         for group_name in GROUPS:
             self.inventory.add_group(group_name)
         for name, host in document.get("controllers", {}).items():

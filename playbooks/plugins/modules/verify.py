@@ -33,6 +33,14 @@ options:
     description: IPv6 address of this node, as address; empty for none.
     type: str
     default: ""
+  serial:
+    description: Serial number of this node, for the check C(machine); empty when nobody said.
+    type: str
+    default: ""
+  mac:
+    description: MAC address that one of this node's interfaces must have; empty when nobody said.
+    type: str
+    default: ""
   wait:
     description: Seconds, in all, that checks of services and of Slurm may take to become true.
     type: int
@@ -74,6 +82,8 @@ def main() -> None:
             "fqdn": {"type": "str", "default": ""},
             "address": {"type": "str", "default": ""},
             "address6": {"type": "str", "default": ""},
+            "serial": {"type": "str", "default": ""},
+            "mac": {"type": "str", "default": ""},
             "wait": {"type": "int", "default": 0},
             "stage": {"type": "str", "choices": ["all", "hardware"], "default": "all"},
             "report_only": {"type": "bool", "default": False},
@@ -82,7 +92,8 @@ def main() -> None:
     )
     name, _, domain = module.params["fqdn"].partition(".")
     addresses = [address for address in (module.params["address"], module.params["address6"]) if address]
-    wanted = for_host(module.params["checks"], name, domain, addresses)
+    identity = {"serial": module.params["serial"], "mac": module.params["mac"]}
+    wanted = for_host(module.params["checks"], name, domain, addresses, identity)
     if module.params["stage"] == "hardware":
         wanted = [one for one in wanted if one.get("check") in HARDWARE]
     checks = verify(wanted, run, wait=float(module.params["wait"]))

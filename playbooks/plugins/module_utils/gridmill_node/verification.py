@@ -6,13 +6,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible.module_utils.gridmill_node import network_checks, nvidia_checks, slurm_checks, slurm_keys, system_checks
+from ansible.module_utils.gridmill_node import (
+    machine_checks,
+    network_checks,
+    nvidia_checks,
+    slurm_checks,
+    slurm_keys,
+    system_checks,
+)
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
 
 CheckFunction = Callable[[dict[str, Any], Run], Check]
 
 HARDWARE: dict[str, CheckFunction] = {
+    "machine": machine_checks.machine,
     "nvidia_driver": nvidia_checks.driver,
     "gpus": nvidia_checks.gpus,
     "gpu_power_range": nvidia_checks.power_range,
@@ -36,9 +44,16 @@ KNOWN = {**HARDWARE, **SERVICES}
 SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"})
 
 
-def for_host(wanted: list[dict[str, Any]], name: str, domain: str, addresses: list[str]) -> list[dict[str, Any]]:
+def for_host(
+    wanted: list[dict[str, Any]],
+    name: str,
+    domain: str,
+    addresses: list[str],
+    identity: dict[str, str] | None = None,
+) -> list[dict[str, Any]]:
     """The checks with what only this host has: checks are planned per kind of machine, names and addresses are not."""
     own: dict[str, dict[str, Any]] = {
+        "machine": identity or {},
         "hostname": {"expected": name},
         "addresses": {"addresses": addresses},
         "resolves": {"name": f"{name}.{domain}" if domain else name, "addresses": addresses},
