@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINE = settings="$$($(PYTHON) tools/engine.py env)" && eval "$$settings"
 # sites whose generated files are committed
-SITES := lab ems1
+SITES := lab ems1 del1
 
 .PHONY: help setup lab lab-down preview check format test bench golden render lock clean
 

@@ -30,7 +30,7 @@ def compare(name: str, text: str) -> None:
     assert path.read_text(encoding="utf-8") == text, f"{name} changed; look at it, then `make golden`"
 
 
-SITES = ["lab", "ems1"]
+SITES = ["lab", "ems1", "del1"]
 
 
 def plan_of(site: str) -> SitePlan:
