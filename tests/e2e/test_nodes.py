@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
 from testinfra.host import Host
 
 from tests.e2e.conftest import NODES, connect
-from tests.e2e.site_copy import SiteCopy
+from tests.e2e.site_copy import NAME, SiteCopy
 from tests.e2e.test_chain import logins
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
@@ -41,6 +42,20 @@ def status(site: SiteCopy) -> dict[str, Any]:
 def nodes(controller: Host) -> dict[str, str]:
     rows = controller.check_output("sinfo --noheader --Node --format='%N|%t'").splitlines()
     return dict(row.split("|") for row in rows)
+
+
+def killed(site: SiteCopy, mark: str) -> None:
+    """`pulumi up`, killed as soon as it says `mark`."""
+    command = ["pulumi", "up", "--yes", "--stack", NAME, "--non-interactive"]
+    with subprocess.Popen(
+        command, cwd=site.directory, env=site.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if mark in line:
+                break
+        process.kill()
+        process.stdout.close()
 
 
 def test_a_planned_pod_changes_nothing(site: SiteCopy) -> None:
@@ -72,13 +87,18 @@ def test_maintenance_drains_with_its_reason_and_the_job_goes_on(site: SiteCopy, 
     controller.check_output(f"scancel {job}")
 
 
-def test_a_pod_joins_while_a_machine_in_maintenance_is_off(site: SiteCopy, controller: Host) -> None:
+def test_a_pod_joins_after_a_kill_while_a_machine_in_maintenance_is_off(site: SiteCopy, controller: Host) -> None:
     site.edit(FROM, "")
     site.lab("up")
     machines = {machine["name"]: machine for machine in json.loads(site.lab("status", "--json").stdout)["machines"]}
     site.run("kill", "-KILL", str(machines[GPU_2]["pid"]))
     preflight = json.loads(site.run(".venv/bin/python", "-m", "operations.cli", "preflight", "e2e", "--json").stdout)
     assert preflight == {"ok": True, "machines": 4, "findings": [], "skipped": {GPU_2: f"maintenance: {TEXT}"}}
+    killed(site, "pod-b: nvidia")
+    locked = site.pulumi("up", "--yes", check=False)
+    assert locked.status != 0
+    assert "pulumi cancel" in locked.text
+    site.pulumi("cancel", "--yes")
     site.pulumi("up", "--yes")
     assert nodes(controller)[GPU_B] == "idle"
     report = json.loads((site.state / "sites" / "e2e" / "reports" / "pod-b-apply.json").read_text(encoding="utf-8"))
