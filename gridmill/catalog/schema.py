@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gridmill.model.base import LineText, Part, SkuId
-from gridmill.model.software import Fingerprint, SourceUrl, Version
+from gridmill.model.software import Fingerprint, OriginName, SourceUrl, Version
 from gridmill.units import Bytes, Watts
 
 Confidence = Literal["data-sheet", "documented", "measured", "unverified", "simulated"]
@@ -168,7 +168,7 @@ class Repository(Part):
     components: Annotated[list[str], Field(default_factory=list)]
     fingerprint: Fingerprint
     """Of the key that signs it."""
-    origin: LineText
+    origin: OriginName
     """`Origin` in its Release file."""
 
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import LineText, Part
+from gridmill.model.base import Part
 
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+){1,3}$", max_length=24)]
 """A version number in quotes, such as "24.11"."""
@@ -31,6 +31,9 @@ SuiteName = Annotated[str, StringConstraints(pattern=r"^(\./|/|[a-z0-9]([./_-]?[
 
 ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([._-]?[a-z0-9])*$", max_length=40)]
 """A component such as `main`."""
+
+OriginName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([ ._+-]?[A-Za-z0-9])*$", max_length=60)]
+"""`Origin` in a Release file, such as `NVIDIA`."""
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 
@@ -106,7 +109,7 @@ class Mirror(Part):
     """File in `inventories/<site>/keys/` with the public key that signs it."""
     fingerprint: Fingerprint
     """Fingerprint of that key."""
-    origin: LineText = "NVIDIA"
+    origin: OriginName = "NVIDIA"
     """`Origin` in its Release file; a mirror that is copied bit by bit keeps NVIDIA's."""
 
 

@@ -266,6 +266,7 @@ def test_nvidias_own_key_is_told_by_the_catalogue(data: dict[str, Any], root: Pa
         ({"url": "https://{{ x }}/"}, "url", "`https://{{ x }}/` is not valid"),
         ({"trusted": True}, "trusted", "unknown key"),
         ({"key": "../../id_ed25519.asc"}, "key", "`../../id_ed25519.asc` is not valid"),
+        ({"origin": "NVIDIA, n=trixie"}, "origin", "`NVIDIA, n=trixie` is not valid"),
         ({"fingerprint": "8793F200"}, "fingerprint", "8793F200 is no fingerprint"),
         ({"suites": []}, "suites", "`a list` is not valid"),
         ({"suites": ["../x"]}, "suites[0]", "`../x` is not valid"),
