@@ -33,9 +33,9 @@ check: setup ## format, lint, types and all tests that need neither root nor the
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict playbooks
 	@for site in $(SITES); do $(BIN)/gridmill render $$site --check; done
-	@$(BIN)/python -m pytest -q -m 'not lab and not engine'
+	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine'
 
 test: check ## every test, the virtual site included
 	@$(ENGINE) && $(BIN)/python -m pytest -m 'lab or engine'

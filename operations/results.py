@@ -50,6 +50,9 @@ class RunResult:
     """What a person can do when the run cannot be completed."""
     role: str = ""
     task: str = ""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each task took over all its hosts, as `role : task`, in order."""
+    task_since: float = 0.0
 
     @classmethod
     def of(cls, scope: str, hosts: list[str], action: str = "apply") -> RunResult:
@@ -69,7 +72,7 @@ class RunResult:
         """Take in one event of the callback plugin."""
         kind = event.get("event")
         if kind == "task":
-            self.role, self.task = event.get("role", ""), event.get("task", "")
+            self._begin(event)
             return
         host = self.hosts.setdefault(event["host"], HostResult()) if "host" in event else None
         if host is None:
@@ -86,6 +89,15 @@ class RunResult:
         elif kind == "stats":
             host.changed = event["changed"]
             host.finished = True
+
+    def _begin(self, event: dict[str, Any]) -> None:
+        """A task begins, and with it the one before ends."""
+        if self.task and "at" in event:
+            name = f"{self.role} : {self.task}" if self.role else self.task
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + event["at"] - self.task_since, 2)
+        self.task_since = event.get("at", 0.0)
+        if event.get("task"):
+            self.role, self.task = event.get("role", ""), event["task"]
 
     @property
     def ok(self) -> bool:
@@ -136,6 +148,7 @@ class RunResult:
             "action": self.action,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 1),
+            "tasks": self.seconds,
             "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
             "unchanged": self.unchanged,
             "departed": self.departed,

@@ -173,6 +173,14 @@ def test_the_report_has_every_check_of_every_host() -> None:
     assert (report["hosts"]["a"]["ok"], report["hosts"]["b"]["ok"]) == (False, True)
 
 
+def test_the_report_says_how_long_each_task_took() -> None:
+    result = RunResult.of("pod-a", ["a"])
+    for role, task, at in (("base", "One", 5.0), ("base", "Two", 7.5), ("verify", "One", 8.0), ("", "", 8.25)):
+        result.record({"event": "task", "role": role, "task": task, "at": at})
+    assert result.report(0, 4.0, "")["tasks"] == {"base : One": 2.5, "base : Two": 0.5, "verify : One": 0.25}
+    assert (result.role, result.task) == ("verify", "One")
+
+
 def test_silence_is_failure() -> None:
     assert not RunResult.of("pod-a", ["a"]).ok
     silent_check = RunResult.of("pod-a", ["a"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -33,7 +34,7 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         role = task._role.get_name() if task._role else ""
-        self._emit(event="task", role=role, task=task.get_name().removeprefix(f"{role} : "))
+        self._emit(event="task", role=role, task=task.get_name().removeprefix(f"{role} : "), at=time.monotonic())
 
     v2_playbook_on_handler_task_start = v2_playbook_on_task_start
 
@@ -54,6 +55,7 @@ class CallbackModule(CallbackBase):
         self._emit(event="unreachable", host=self._host(result), task="connect", message=_message(result))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
+        self._emit(event="task", role="", task="", at=time.monotonic())
         for host in sorted(stats.processed):
             numbers = stats.summarize(host)
             if not numbers["failures"] and not numbers["unreachable"]:
