@@ -251,12 +251,13 @@ def work(module: AnsibleModule) -> None:
     removed = sorted(have(params.get("absent") or []))
     changes = [*specifications, *(f"{name}-" for name in removed)]
     lines = "".join(f"+{name}\n" for name in specifications)
-    if changes and not pending:
+    preferred = file is not None and reads(file) != (text or "")
+    # a run that changes no preferences needs no trial: APT itself changes nothing when it can't do all
+    if changes and not pending and (module.check_mode or preferred):
         answer = simulate(changes, file, text or "")
         if not answer.ok:
             module.fail_json(msg=f"nothing changed; apt-get can't install {' '.join(changes)}: {said(answer)}")
         lines = simulated(answer.output)
-    preferred = file is not None and reads(file) != (text or "")
     if preferred and file and not module.check_mode:
         write(file, text or "")
     if changes and not module.check_mode:
