@@ -2,6 +2,7 @@
 
 from gridmill.model.access import Access, Admin, Bootstrap, Group, Person, User
 from gridmill.model.grid import Grid
+from gridmill.model.kernel import Kernel
 from gridmill.model.machines import Machine
 from gridmill.model.network import Network, Vlan
 from gridmill.model.pods import NodeGroup, Pod, Rack, Slot
@@ -16,6 +17,7 @@ __all__ = [
     "Bootstrap",
     "Grid",
     "Group",
+    "Kernel",
     "Limits",
     "Machine",
     "Network",

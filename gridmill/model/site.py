@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 from gridmill.model.access import Access
 from gridmill.model.base import LineText, Part, PodKey, SiteName
 from gridmill.model.grid import Grid
+from gridmill.model.kernel import Kernel
 from gridmill.model.network import Network
 from gridmill.model.pods import Pod
 from gridmill.model.scheduler import Scheduler
@@ -63,6 +64,8 @@ class Site(Part):
     """Versions and sources."""
     scheduler: Scheduler
     """Partitions and accounts."""
+    kernel: Kernel = Kernel(sysctl={}, parameters=[])
+    """Kernel settings and parameters."""
     adopt: Annotated[list[Consent], Field(default_factory=list)]
     """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]

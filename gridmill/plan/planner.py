@@ -8,6 +8,7 @@ from typing import Any
 from gridmill.load import Definition
 from gridmill.model import Machine, Network, Person, Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
+from gridmill.plan.kernel import plan_kernels
 from gridmill.plan.nvidia import plan_nvidia
 from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
 from gridmill.plan.slurm import plan_slurm
@@ -59,6 +60,7 @@ def plan_site(definition: Definition) -> SitePlan:
             for name, group in sorted(site.access.groups.items())
         ),
         adopt=tuple(sorted(set(site.adopt))),
+        kernels=plan_kernels((catalog.nodes[sku] for sku in sorted({host.sku for host in hosts})), site.kernel),
         software={
             "os": software.os,
             "slurm": software.slurm.version,

@@ -57,6 +57,15 @@ class HostPlan:
 
 
 @dataclass(frozen=True)
+class KernelPlan:
+    """The kernel of machines that boot one of their own."""
+
+    sysctl: dict[str, str]
+    parameters: tuple[str, ...]
+    """Of the boot line."""
+
+
+@dataclass(frozen=True)
 class PowerPlan:
     """Draw of a pod or a site in W, IT side unless said otherwise."""
 
@@ -134,6 +143,11 @@ class SlurmPlan:
     key_overlap_s: int
     """Seconds between the last signature with an old key and its end."""
 
+    @property
+    def adopts_logins(self) -> bool:
+        """Whether a login can be put into the user's job on that node (pam_slurm_adopt needs its control group)."""
+        return self.cgroup["CgroupPlugin"] != "disabled"
+
 
 @dataclass(frozen=True)
 class SitePlan:
@@ -165,6 +179,8 @@ class SitePlan:
     """Groups of people with their number and members."""
     adopt: tuple[str, ...]
     """What may be taken over from machines that were in use before."""
+    kernels: dict[str, KernelPlan]
+    """By SKU; none for one whose kernel is somebody else's."""
     software: dict[str, str]
     nvidia: NvidiaPlan
     """GPU software as packages."""

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from ansible.module_utils.gridmill_node.commands import MISSING, Result
 
-MODULES = Path(__file__).resolve().parents[2] / "playbooks" / "plugins" / "modules"
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+MODULES = PLAYBOOKS / "plugins" / "modules"
 
 
 class Ended(Exception):  # noqa: N818 - how a module ends, well or not
@@ -53,8 +54,8 @@ class Machine:
         return Result(0, "")
 
 
-def load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"module_{name}", MODULES / f"{name}.py")
+def load(name: str, directory: Path = MODULES) -> Any:
+    spec = importlib.util.spec_from_file_location(f"module_{name}", directory / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     assert isinstance(module, ModuleType)

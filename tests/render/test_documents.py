@@ -115,3 +115,63 @@ def test_keys_are_rotated_on_every_machine_that_holds_them_and_by_no_other_phase
 def test_resolvers_reach_the_sites_dns(data: dict[str, Any]) -> None:
     data["network"]["resolvers"] = ["10.0.0.53"]
     assert made(data)["control"]["groups"]["controllers"]["vars"]["names_server_upstreams"] == ["10.0.0.53"]
+
+
+def variables(document: Document, host: str) -> dict[str, Any]:
+    return {
+        name: value
+        for group in document["groups"].values()
+        if host in group["hosts"]
+        for name, value in group.get("vars", {}).items()
+    }
+
+
+def test_kernels_are_set_only_where_the_machine_has_one_of_its_own(data: dict[str, Any]) -> None:
+    data["kernel"] = {"sysctl": {"vm.swappiness": "10"}, "parameters": ["init_on_alloc=0", "iommu=pt"]}
+    simulated = variables(made(data)["pod-a"], "pod-a-r1-u01")
+    assert simulated["base_own_kernel"] is False
+    assert simulated["base_sysctl"] == {} and simulated["base_kernel_parameters"] == []
+    data["pods"]["pod-a"]["nodes"]["gpu"]["sku"] = "srv-4xl40s"
+    data["pods"]["pod-a"]["nodes"]["store"]["sku"] = "srv-nvme"
+    document = made(data)["pod-a"]
+    gpu, store = variables(document, "pod-a-r1-u01"), variables(document, "pod-a-r1-u38")
+    assert gpu["base_own_kernel"] is store["base_own_kernel"] is True
+    assert gpu["base_kernel_parameters"] == ["iommu=pt", "init_on_alloc=0"] and store["base_kernel_parameters"] == []
+    assert gpu["base_sysctl"]["vm.swappiness"] == "10", "the stack wins"
+    assert "kernel.numa_balancing" in gpu["base_sysctl"] and "kernel.numa_balancing" not in store["base_sysctl"]
+
+
+def test_users_enter_where_they_submit_and_beside_their_jobs(data: dict[str, Any]) -> None:
+    def logins() -> dict[str, str]:
+        found = made(data)
+        hosts = {host: found[scope] for scope in ("control", "pod-a") for host in found[scope]["hosts"]}
+        return {host: variables(document, host)["base_user_logins"] for host, document in hosts.items()}
+
+    never = {"pod-a-r1-u40": "always", "pod-a-r1-u01": "never", "pod-a-r1-u09": "never", "pod-a-r1-u38": "never"}
+    assert logins() == never
+    data["pods"]["pod-a"]["nodes"]["gpu"]["sku"] = "srv-4xl40s"
+    assert logins() == {**never, "pod-a-r1-u01": "with_job", "pod-a-r1-u09": "with_job"}
+    assert variables(made(data)["pod-a"], "pod-a-r1-u01")["slurm_compute_user_logins"] is True
+
+
+def test_people_are_everywhere_with_the_same_numbers(data: dict[str, Any]) -> None:
+    key = data["access"]["admins"]["anna"]["keys"][0]
+    data["access"]["groups"] = {"chemistry": {"gid": 4000}}
+    data["access"]["users"] = {"ben": {"uid": 3001, "keys": [key], "groups": ["chemistry"]}}
+    data["access"]["admins"]["anna"]["groups"] = ["chemistry"]
+    for scope in ("control", "pod-a"):
+        values = made(data)[scope]["vars"]
+        assert values["base_people"] == [{"name": "ben", "uid": 3001, "keys": [key]}]
+        assert values["base_groups"] == [{"name": "chemistry", "gid": 4000, "members": ["anna", "ben"]}]
+
+
+def test_limits_reach_accounting_and_partitions(data: dict[str, Any]) -> None:
+    scheduler = data["scheduler"]
+    scheduler["accounts"]["research"]["limits"] = {"gpus": 16, "maxWall": "1-12:00:00"}
+    scheduler["partitions"]["gpu"] |= {"defaultTime": "1:00:00", "maxNodes": 2, "allowAccounts": ["research"]}
+    values = made(data)["control"]["groups"]["controllers"]["vars"]
+    assert values["slurm_controller_accounts"][1]["limits"] == {"gpus": 16, "max_wall_minutes": 2160}
+    (partition,) = values["slurm_controller_partitions"]
+    assert partition["AllowAccounts"] == "gridmill,research", "acceptance jobs always may"
+    assert (partition["DefaultTime"], partition["MaxNodes"]) == ("1:00:00", "2")
+    assert "PriorityTier" not in partition and "AllowGroups" not in partition

@@ -21,14 +21,32 @@ def _everyone(plan: SitePlan) -> Values:
 
 
 def _alike(plan: SitePlan, host: HostPlan) -> Values:
-    """Users log in where they submit jobs; elsewhere they have an account, so that names and numbers agree."""
-    del plan
-    return {"base_user_logins": "always" if "login" in host.services else "never"}
+    """Users log in where they submit jobs, and beside a job of theirs where Slurm can tell whose it is. Elsewhere they
+    have an account, so that names and numbers agree."""
+    kernel = plan.kernels.get(host.sku)
+    return {
+        "base_user_logins": _user_logins(plan, host),
+        "base_own_kernel": kernel is not None,
+        "base_sysctl": kernel.sysctl if kernel else {},
+        "base_kernel_parameters": list(kernel.parameters) if kernel else [],
+    }
+
+
+def _user_logins(plan: SitePlan, host: HostPlan) -> str:
+    if "login" in host.services:
+        return "always"
+    return "with_job" if "compute" in host.services and plan.slurm.adopts_logins else "never"
 
 
 def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
-    del plan
-    return [{"check": "machine", "serial_file": host.serial_file}, {"check": "hostname"}, {"check": "addresses"}]
+    users = _user_logins(plan, host) != "never"
+    return [
+        {"check": "machine", "serial_file": host.serial_file},
+        {"check": "hostname"},
+        {"check": "addresses"},
+        {"check": "sshd", "users": users},
+        {"check": "reboot"},
+    ]
 
 
 BASE = Concern(everyone=_everyone, alike=_alike, checks=_checks)

@@ -54,6 +54,7 @@ def _compute(plan: SitePlan) -> Values:
         "slurm_compute_version": plan.software["slurm"],
         "slurm_compute_controllers": _controllers(plan),
         "slurm_compute_adopt": "slurm" in plan.adopt,
+        "slurm_compute_user_logins": plan.slurm.adopts_logins,
     }
 
 

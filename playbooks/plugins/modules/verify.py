@@ -72,6 +72,11 @@ gridmill_checks:
   returned: always
   type: list
   elements: dict
+gridmill_notes:
+  description: What is well and should be known all the same, such as a reboot that is due.
+  returned: success
+  type: list
+  elements: str
 """
 
 
@@ -100,7 +105,8 @@ def main() -> None:
     failed = summary(checks)
     if failed and not module.params["report_only"]:
         module.fail_json(msg=failed, gridmill_checks=checks)
-    module.exit_json(changed=False, gridmill_checks=checks)
+    notes = [one["found"] for one in checks if one["check"] == "reboot" and one["found"] != one["expected"]]
+    module.exit_json(changed=False, gridmill_checks=checks, gridmill_notes=notes)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.gridmill_node import (
+    login_checks,
     machine_checks,
     network_checks,
     nvidia_checks,
+    reboot,
     slurm_checks,
     slurm_keys,
     system_checks,
@@ -31,6 +33,8 @@ SERVICES: dict[str, CheckFunction] = {
     "addresses": network_checks.addresses,
     "resolves": network_checks.resolves,
     "clock": network_checks.clock,
+    "sshd": login_checks.sshd,
+    "reboot": reboot.check,
     "package": system_checks.package,
     "service": system_checks.service,
     "private_file": system_checks.private_file,
