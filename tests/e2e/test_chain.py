@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -265,11 +266,56 @@ def test_a_changed_partition_updates_in_place(site: SiteCopy, controller: Host) 
     assert after == before, "slurmctld was restarted, not reconfigured"
 
 
-def test_a_new_admin_reaches_every_machine(site: SiteCopy, controller: Host, store: Host) -> None:
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+ bram"
-    site.edit("      bootstrap:\n", f'        bram: {{uid: 2002, keys: ["{key}"]}}\n      bootstrap:\n')
+PEOPLE = """        bram: {{uid: 2002, keys: ["{key}"]}}
+      groups:
+        chemistry: {{gid: 4000}}
+      users:
+        ben: {{uid: 3001, keys: ["{key}"], groups: [chemistry]}}
+      bootstrap:
+"""
+
+
+def test_new_people_reach_every_machine(site: SiteCopy, controller: Host, store: Host) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+ new"
+    site.edit("      bootstrap:\n", PEOPLE.format(key=key))
+    site.edit("users: [anna]}", "users: [anna, ben], limits: {gpus: 1}}")
     site.pulumi("up", "--yes")
-    assert controller.user("bram").uid == store.user("bram").uid == 2002
+    for host in (controller, store):
+        assert host.user("bram").uid == 2002 and host.user("ben").uid == 3001
+        assert host.user("ben").groups == ["ben", "gridmill-users", "chemistry"]
+        assert host.file("/etc/ssh/authorized_keys.d/bram").exists
+    assert controller.file("/etc/ssh/authorized_keys.d/ben").exists, "users log in where they submit jobs"
+    assert not store.file("/etc/ssh/authorized_keys.d/ben").exists
+    assert "denygroups gridmill-users" in store.check_output("sshd -T").splitlines()
+
+
+def test_a_job_above_its_accounts_limit_waits(site: SiteCopy, controller: Host) -> None:
+    submit = "runuser --user ben -- sbatch --parsable --chdir=/ --output=/dev/null --gres=gpu:2 --wrap=true"
+    job = controller.check_output(submit)
+    for _ in range(20):
+        queue = controller.check_output(f"squeue --noheader --jobs={job} --format='%a %T %r'")
+        if "None" not in queue:
+            break
+        time.sleep(1)
+    assert queue == "research PENDING AssocGrpGRES"
+    controller.check_output(f"scancel {job}")
+
+
+def test_who_leaves_is_shut_out_and_data_stays(site: SiteCopy, controller: Host, store: Host) -> None:
+    text = site.stack_file.read_text(encoding="utf-8")
+    (line,) = [line for line in text.splitlines(keepends=True) if line.startswith("        ben: ")]
+    site.edit(f"      users:\n{line}", "")
+    site.edit("users: [anna, ben], limits: {gpus: 1}}", "users: [anna]}")
+    site.pulumi("up", "--yes")
+    for host in (controller, store):
+        assert host.check_output("getent shadow ben").split(":")[7] == "1", "expired since 1970"
+        assert host.user("ben").groups == ["ben"]
+        assert not host.file("/etc/ssh/authorized_keys.d/ben").exists
+    assert controller.file("/home/ben").is_directory
+    refused = controller.run("runuser --user ben -- sbatch --chdir=/ --output=/dev/null --wrap=true")
+    assert refused.rc != 0
+    rows = controller.check_output("sacctmgr -nP show association account=research format=user,grptres,maxsubmit")
+    assert set(rows.splitlines()) == {"||", "anna||", "ben||0"}
 
 
 def logins(site: SiteCopy, *nodes: str) -> list[int]:
