@@ -34,6 +34,8 @@ class Entry:
     address: str
     digest: str = ""
     at: str = ""
+    reboot: str = ""
+    """Why a reboot was due then; empty when none was."""
 
 
 def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:

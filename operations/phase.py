@@ -134,7 +134,11 @@ class PhaseRun:
             status, log = self._play(self.document.playbook, subset(data, todo), lock)
         if self.action == "apply":
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-            kept |= {name: Entry(kept[name].address, digests[name], now) for name in todo if self.result.host_ok(name)}
+            kept |= {
+                name: Entry(kept[name].address, digests[name], now, self.result.reboot(name))
+                for name in todo
+                if self.result.host_ok(name)
+            }
             if departed and status == 0:
                 status, log = self._take_leave(departed, lock)
                 departed = {}

@@ -111,6 +111,11 @@ class RunResult:
             return True
         return not host.failed_checks and (bool(host.checks) or self.action == "remove")
 
+    def reboot(self, name: str) -> str:
+        """Why a reboot of this host is due, as its checks found; empty when none is."""
+        found = (check["found"] for check in self.hosts[name].checks if check.get("check") == "reboot")
+        return next((text for text in found if text.startswith("reboot needed")), "")
+
     def unreached(self) -> str:
         """Hosts that are not ok, by name."""
         return ", ".join(sorted(name for name, host in self.hosts.items() if not self._ok(host))) or "nobody"

@@ -59,6 +59,8 @@ class NodeStatus:
     """Why it is being worked on; empty when it is in service."""
     converged: str
     """When it was last converged wholly (UTC); empty when that is not known."""
+    reboot: str
+    """Why a reboot was due then; empty when none was."""
     problems: tuple[str, ...]
 
 
@@ -108,6 +110,7 @@ class InLedger:
 
     at: str = ""
     whole: bool = False
+    reboot: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,7 @@ def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun]) -> NodeSta
         slurm=slurm.state,
         maintenance=host.maintenance or "",
         converged=converged,
+        reboot=ledger.reboot,
         problems=tuple(problems),
     )
 
@@ -222,6 +226,7 @@ def _unplanned(name: str, seen: Seen) -> NodeStatus:
         slurm=slurm.state,
         maintenance="",
         converged=seen.ledger.get(name, InLedger()).at,
+        reboot="",
         problems=("not planned: `pulumi up` takes it out of service",),
     )
 
@@ -238,7 +243,10 @@ def parse(output: str) -> Seen:
     for text in ledgers:
         try:
             hosts = json.loads(text)["hosts"]
-            ledger |= {name: InLedger(entry["at"], bool(entry["digest"])) for name, entry in hosts.items()}
+            ledger |= {
+                name: InLedger(entry["at"], bool(entry["digest"]), entry.get("reboot", ""))
+                for name, entry in hosts.items()
+            }
         except (ValueError, KeyError, TypeError) as error:
             raise OperationError(f"a ledger on the controller cannot be read: {error!r}") from error
     return Seen(states, ledger)

@@ -51,5 +51,5 @@ def _node_row(node: NodeStatus) -> tuple[str, ...]:
         "yes" if node.found else "no",
         node.slurm or "-",
         node.converged or "-",
-        "; ".join([*maintenance, *node.problems]),
+        "; ".join([*maintenance, *([node.reboot] if node.reboot else []), *node.problems]),
     )

@@ -55,6 +55,14 @@ def test_a_good_site(lab_plan: SitePlan) -> None:
     assert table.endswith("no problems")
 
 
+def test_a_reboot_that_is_due_is_told_and_is_no_problem(lab_plan: SitePlan) -> None:
+    due = "reboot needed: boot line +iommu=pt"
+    text = said(GOOD_STATES, GOOD_LEDGER).replace('"at": ', f'"reboot": "{due}", "at": ', 1)
+    nodes = site_status(lab_plan, lambda: text, {"control": LastRun(AT, ok=True)})
+    assert [node.reboot for node in nodes].count(due) == 1
+    assert status_data(lab_plan, nodes)["ok"] is True and due in status_table(lab_plan, nodes)
+
+
 @pytest.mark.parametrize(
     ("state", "found", "problem"),
     [
