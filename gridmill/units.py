@@ -22,6 +22,7 @@ NOMINAL_VOLTAGE = 400
 
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _POWER = {"W": 1, "kW": 1_000, "MW": 1_000_000}
+_APPARENT = {"VA": 1, "kVA": 1_000, "MVA": 1_000_000}
 _DATA = {
     "B": 1,
     "MB": 10**6,
@@ -68,6 +69,11 @@ def parse_power(value: object) -> int:
     return _parse(value, _POWER, "a power such as 30 kW, 700 W or 1.2 MW")
 
 
+def parse_apparent_power(value: object) -> int:
+    """`"50 kVA"` as 50000 (VA)."""
+    return _parse(value, _APPARENT, "an apparent power such as 50 kVA")
+
+
 def parse_data(value: object) -> int:
     """`"80 GB"` as 80000000000 (bytes)."""
     return _parse(value, _DATA, "an amount of data such as 80 GB, 2 TB or 512 GiB")
@@ -78,6 +84,14 @@ Watts = Annotated[
     BeforeValidator(parse_power),
     WithJsonSchema(
         {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)$", "examples": ["30 kW"]},
+        mode="validation",
+    ),
+]
+VoltAmperes = Annotated[
+    int,
+    BeforeValidator(parse_apparent_power),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(VA|kVA|MVA)$", "examples": ["50 kVA"]},
         mode="validation",
     ),
 ]

@@ -12,11 +12,15 @@ from typing import Any
 from gridmill.errors import GridmillError, ProblemsError
 from gridmill.load import load_definition
 from gridmill.plan import SitePlan, plan_site
+from gridmill.plan.power_report import power_report
 from gridmill.render.documents import documents
 from gridmill.render.inventory import inventory_yaml
+from gridmill.render.one_line import one_line_svg
+from gridmill.render.power_tables import power_table
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from operations.preflight import preflight, preflight_data, preflight_table
+from operations.sizing import add_size_arguments, show_size
 from operations.status import last_runs, site_status, status_data
 from operations.status_table import status_table
 
@@ -30,9 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     for name, (function, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(function=function)
-        if function not in (schema, summary):
+        if function is show_size:
+            add_size_arguments(command)
+        elif function not in (schema, summary):
             command.add_argument("stack", help="name of a site (lab) or path of its Pulumi.<site>.yaml")
             command.add_argument("--json", action="store_true", help="for machines")
+        if function is show_power:
+            command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
         if function is document:
             command.add_argument("phase", help="control, a pod's key, or acceptance")
         if function is render:
@@ -67,6 +75,17 @@ def show_plan(options: argparse.Namespace) -> int:
         print(json.dumps(plan.as_dict(), indent=2))
     else:
         print(site_table(plan))
+    return 0
+
+
+def show_power(options: argparse.Namespace) -> int:
+    """Print every limit of a site's power with its margin, and what each loss costs."""
+    definition = load_definition(_stack_file(options.stack))
+    report = power_report(definition.site, definition.catalog)
+    plan = plan_site(definition)
+    if options.svg:
+        Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
+    _print(report.as_dict(), options, power_table(plan, report))
     return 0
 
 
@@ -130,6 +149,8 @@ def summary(options: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
+    "power": (show_power, "show every limit of a site's power with its margin, and what each loss costs"),
+    "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),
     "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
     "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
@@ -140,8 +161,12 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
 
 
 def _plan(stack: str) -> SitePlan:
+    return plan_site(load_definition(_stack_file(stack)))
+
+
+def _stack_file(stack: str) -> Path:
     path = Path(stack)
-    return plan_site(load_definition(path if path.suffix == ".yaml" else ROOT / f"Pulumi.{stack}.yaml"))
+    return path if path.suffix == ".yaml" else ROOT / f"Pulumi.{stack}.yaml"
 
 
 def _schema_text() -> str:

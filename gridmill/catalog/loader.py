@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gridmill.catalog.schema import Compatibility, Gpu, Node, SoftwareSet
+from gridmill.catalog.schema import Compatibility, Gpu, Node, Pdu, SoftwareSet
 from gridmill.errors import Problem, ProblemsError
 from gridmill.model.diagnose import problems_of
 from gridmill.yaml_lines import parse
 
 BUILT_IN = Path(__file__).parent
-_Entry = TypeVar("_Entry", Gpu, Node, SoftwareSet, Compatibility)
+_Entry = TypeVar("_Entry", Gpu, Node, Pdu, SoftwareSet, Compatibility)
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Catalog:
     nodes: dict[str, Node] = field(default_factory=dict)
     software: dict[str, SoftwareSet] = field(default_factory=dict)
     compatibility: dict[str, Compatibility] = field(default_factory=dict)
+    pdus: dict[str, Pdu] = field(default_factory=dict)
 
     def joined(self, own: Catalog) -> Catalog:
         """This catalogue with a site's own entries, which win."""
@@ -35,6 +36,7 @@ class Catalog:
             self.nodes | own.nodes,
             self.software | own.software,
             self.compatibility | own.compatibility,
+            self.pdus | own.pdus,
         )
 
     def offered(self, os: str, source: str) -> SoftwareSet | None:
@@ -73,6 +75,7 @@ def _load(directory: Path) -> Catalog:
         _entries(directory / "nodes", Node, problems),
         _entries(directory / "software", SoftwareSet, problems),
         _entries(directory / "compatibility", Compatibility, problems),
+        _entries(directory / "pdus", Pdu, problems),
     )
     if problems:
         raise ProblemsError(problems)

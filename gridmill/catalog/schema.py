@@ -82,6 +82,17 @@ class NodeGpu(Part):
     count: Annotated[int, Field(ge=1, le=16)]
 
 
+class PowerSupplies(Part):
+    """Power supplies of a node; they share its load evenly."""
+
+    count: Annotated[int, Field(ge=1, le=24)]
+    """Supplies, spread evenly over the feeds of the rack."""
+    each: Watts
+    """Power that one can give."""
+    needed: Annotated[int, Field(ge=1, le=24)] = 1
+    """Fewest supplies with which the node runs at all."""
+
+
 class NodePower(Part):
     """Power of the whole node."""
 
@@ -121,6 +132,8 @@ class Node(Part):
     power: NodePower
     fabric_manager: bool = False
     """Whether its GPUs hang on NVSwitches, which NVIDIA's Fabric Manager must set up before any GPU program runs."""
+    supplies: PowerSupplies | None = None
+    """Power supplies; unknown ones count as one per feed, each of which could carry the node."""
     platform: Platform = Platform()
     simulated: bool = False
     """Whether the node only exists in a virtual site."""
@@ -170,6 +183,17 @@ class Repository(Part):
     """Of the key that signs it."""
     origin: OriginName
     """`Origin` in its Release file."""
+
+
+class Pdu(Part):
+    """A power distribution unit of a rack."""
+
+    id: SkuId
+    model: LineText
+    phases: Literal[1, 3]
+    current: Annotated[int, Field(ge=1, le=400)]
+    """Rated current per phase in A."""
+    sources: Annotated[list[Source], Field(min_length=1)]
 
 
 class SoftwareSet(Part):

@@ -6,6 +6,7 @@ from gridmill.model.kernel import Kernel
 from gridmill.model.machines import Machine
 from gridmill.model.network import Network, Vlan
 from gridmill.model.pods import NodeGroup, Pod, Rack, Slot
+from gridmill.model.power import Cooling, Feed, Power, Ups
 from gridmill.model.scheduler import Account, Limits, Partition, Scheduler
 from gridmill.model.site import Site
 from gridmill.model.software import Software
@@ -15,6 +16,8 @@ __all__ = [
     "Account",
     "Admin",
     "Bootstrap",
+    "Cooling",
+    "Feed",
     "Grid",
     "Group",
     "Kernel",
@@ -25,11 +28,13 @@ __all__ = [
     "Partition",
     "Person",
     "Pod",
+    "Power",
     "Rack",
     "Scheduler",
     "Site",
     "Slot",
     "Software",
+    "Ups",
     "User",
     "Vlan",
 ]

@@ -16,6 +16,9 @@ from gridmill.model.secrets import BESIDE, SECRET_KEY
 LONGEST_GUESS = 200
 """Characters of a value up to which it is worth guessing what was meant."""
 
+NO_KEYS = frozenset({"[key]", "(mapping)", "(word)"})
+"""Parts of pydantic's places that do not stand in the file: for a key itself, and for the arm of a union."""
+
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """All problems of a failed validation; branches of a union are folded into one."""
@@ -26,7 +29,7 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]
 def _problem(item: Any, model: type[BaseModel]) -> Problem:
     kind: str = item["type"]
     raw: tuple[str | int, ...] = item["loc"]
-    path = tuple(part for part in raw if part != "[key]")
+    path = tuple(part for part in raw if part not in NO_KEYS)
     context: dict[str, Any] = item.get("ctx") or {}
     value = item.get("input")
     if kind == "extra_forbidden":

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from gridmill.errors import printable
 from gridmill.model.base import GroupKey, Part, PodKey, RackKey, SkuId
 from gridmill.model.machines import Machine
+from gridmill.model.power import Cooling, FeedKey
 from gridmill.model.ranges import LARGEST_GROUP, every_slot
 from gridmill.units import Watts
 
@@ -96,6 +97,10 @@ class Rack(Part):
     """Number of the rack's address block; by default the number at the end of its key (r7 is 7)."""
     height: Annotated[int, Field(ge=1, le=MAXIMUM_UNIT)] = 48
     """Rack units."""
+    pdus: dict[FeedKey, SkuId] | None = None
+    """SKU of the PDU on each feed, such as `{A: pdu-3x32a, B: pdu-3x32a}`."""
+    cooling: Watts | None = None
+    """Heat that can be removed from the rack."""
 
 
 def _inherited_keys(*keys: str) -> ConfigDict:
@@ -136,6 +141,8 @@ class Pod(Part):
     """Number of the pod's address block; by default from the end of its key (pod-a is 1, pod-7 is 7)."""
     budget: Watts
     """IT power that the pod may draw, such as `30 kW`."""
+    cooling: Cooling | None = None
+    """Cooling units that the pod's racks share."""
     racks: Annotated[dict[RackKey, Rack], Field(min_length=1)]
     """Racks by key."""
     nodes: Annotated[dict[GroupKey, NodeGroup], Field(min_length=1)]

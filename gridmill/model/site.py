@@ -12,6 +12,7 @@ from gridmill.model.grid import Grid
 from gridmill.model.kernel import Kernel
 from gridmill.model.network import Network
 from gridmill.model.pods import Pod
+from gridmill.model.power import Power
 from gridmill.model.scheduler import Scheduler
 from gridmill.model.software import Software
 
@@ -56,6 +57,8 @@ class Site(Part):
     """Who runs it."""
     grid: Grid
     """Its connection to the grid."""
+    power: Power | None = None
+    """Feeds, margins and caps; without it only budgets and the connection are checked."""
     network: Network
     """Addresses and names."""
     access: Access

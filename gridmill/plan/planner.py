@@ -16,18 +16,19 @@ from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
 from gridmill.rules.people import people
-from gridmill.rules.power import Draw, pod_draw
+from gridmill.rules.power import Caps, Draw, caps_of, pod_draw
 from gridmill.rules.slurm import services_of
 
 
 def plan_site(definition: Definition) -> SitePlan:
     """The plan of a checked definition; the order of keys and slots is of no matter."""
     site, catalog = definition.site, definition.catalog
-    planned = [_plan_pod(definition, key, pod) for key, pod in sorted(site.pods.items())]
+    caps = caps_of(site, catalog)
+    planned = [_plan_pod(definition, caps, key, pod) for key, pod in sorted(site.pods.items())]
     pods = tuple(pod for pod in planned if pod.planned_from is None)
     hosts = tuple(host for pod in pods for host in pod.hosts)
     standing = [pod for pod in site.pods.values() if pod.from_ is None]
-    draw = sum((pod_draw(pod, catalog) for pod in standing), Draw())
+    draw = sum((pod_draw(pod, catalog, caps) for pod in standing), Draw())
     bootstrap = site.access.bootstrap
     software = site.software
     network = site.network
@@ -69,7 +70,7 @@ def plan_site(definition: Definition) -> SitePlan:
         pods=pods,
         future=tuple(pod for pod in planned if pod.planned_from is not None),
         slurm=plan_slurm(site, catalog, hosts),
-        power=PowerPlan(sum(pod.budget for pod in standing), draw.nameplate_w, draw.typical_w, draw.idle_w),
+        power=_power(sum(pod.budget for pod in standing), draw),
         grid_limit_w=site.grid.limit_w,
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
@@ -82,7 +83,11 @@ def _people(persons: Mapping[str, Person]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _plan_pod(definition: Definition, key: str, pod: Pod) -> PodPlan:
+def _power(budget_w: int, draw: Draw) -> PowerPlan:
+    return PowerPlan(budget_w, draw.nameplate_w, draw.allocated_w, draw.typical_w, draw.idle_w)
+
+
+def _plan_pod(definition: Definition, caps: Caps, key: str, pod: Pod) -> PodPlan:
     site, catalog = definition.site, definition.catalog
     index = pod_index(key, pod)
     if index is None:
@@ -98,10 +103,9 @@ def _plan_pod(definition: Definition, key: str, pod: Pod) -> PodPlan:
                 str(host_address(network, rack, slot.unit)),
                 str(host_address6(network6, rack, slot.unit)) if network6 else None,
             )
-            hosts.append(_plan_host(definition, key, group_key, slot, addresses))
+            hosts.append(_plan_host(definition, caps, key, group_key, slot, addresses))
     hosts.sort(key=lambda host: (racks[host.rack], host.unit))
-    draw = pod_draw(pod, catalog)
-    power = PowerPlan(pod.budget, draw.nameplate_w, draw.typical_w, draw.idle_w)
+    power = _power(pod.budget, pod_draw(pod, catalog, caps))
     return PodPlan(key, index, str(network), tuple(hosts), power, str(network6) if network6 else None, pod.from_)
 
 
@@ -115,7 +119,7 @@ def _records(network: Network, *, addresses: bool) -> dict[str, str]:
 
 
 def _plan_host(
-    definition: Definition, pod_key: str, group_key: str, slot: Slot, addresses: tuple[str, str | None]
+    definition: Definition, caps: Caps, pod_key: str, group_key: str, slot: Slot, addresses: tuple[str, str | None]
 ) -> HostPlan:
     site, catalog = definition.site, definition.catalog
     pod = site.pods[pod_key]
@@ -133,6 +137,7 @@ def _plan_host(
             kind.nvlinks,
             kind.power.min,
             kind.power.max,
+            min(kind.power.max, max(kind.power.min, caps[group_key])) if group_key in caps else None,
         )
     name = node_label(pod_key, slot)
     return HostPlan(

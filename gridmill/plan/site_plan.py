@@ -22,6 +22,8 @@ class GpuPlan:
     nvlinks: int
     power_min_w: int
     power_max_w: int
+    cap_w: int | None = None
+    """Power limit that the plan sets on each; None leaves the default."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,15 @@ class PowerPlan:
 
     budget_w: int
     nameplate_w: int
+    allocated_w: int
+    """What the caps in force guarantee; the nameplate without caps."""
     typical_w: int
     idle_w: int
 
     @property
     def margin_w(self) -> int:
-        """Budget minus nameplate."""
-        return self.budget_w - self.nameplate_w
+        """Budget minus what is allocated."""
+        return self.budget_w - self.allocated_w
 
 
 @dataclass(frozen=True)
@@ -215,8 +219,8 @@ class SitePlan:
 
     @property
     def meter_w(self) -> int:
-        """Nameplate at the meter: IT times PUE."""
-        return int(self.power.nameplate_w * self.pue)
+        """What is allocated, at the meter: IT times PUE."""
+        return int(self.power.allocated_w * self.pue)
 
     @property
     def growth(self) -> tuple[Growth, ...]:

@@ -17,6 +17,7 @@ GOOD: list[tuple[dict[str, Any], str]] = [
     ({"check": "nvidia_driver", "version": "550.163.01"}, "smi-driver.csv"),
     ({"check": "gpus", "count": 8, "name_contains": "H100"}, "smi-names.csv"),
     ({"check": "gpu_power_range", "min_w": 200, "max_w": 700}, "smi-power.csv"),
+    ({"check": "gpu_power_limit", "watts": 500}, "smi-limit.csv"),
     ({"check": "nvlinks", "count": 18}, "smi-nvlink.txt"),
     ({"check": "slurm_node", "name": "t-gpu", "states": ["IDLE"], "gres": "gpu:h100:8"}, "node.txt"),
     ({"check": "slurm_partition", "name": "gpu", "nodes": 1}, "partition.txt"),
@@ -30,6 +31,8 @@ BAD: list[tuple[dict[str, Any], str, tuple[str, str], str]] = [
     ({"check": "gpus", "count": 8}, "smi-names.csv", ("0, sim", "No devices were found\n0, sim"), "unexpected answer"),
     ({"check": "gpu_power_range", "min_w": 200, "max_w": 700}, "smi-power.csv", ("700.00", "650.00"), "650.00 W"),
     ({"check": "gpu_power_range", "min_w": 200, "max_w": 700}, "smi-power.csv", ("200.00", "[N/A]"), "[N/A]"),
+    ({"check": "gpu_power_limit", "watts": 500}, "smi-limit.csv", ("3, 500.00", "3, 600.00"), "GPU 3: 600.00 W"),
+    ({"check": "gpu_power_limit", "watts": 500}, "smi-limit.csv", ("3, 500.00", "3, [N/A]"), "GPU 3: [N/A] W"),
     ({"check": "nvlinks", "count": 18}, "smi-nvlink.txt", ("Link 5: 26.562 GB/s", "Link 5: <inactive>"), "GPU 0: 17"),
     ({"check": "slurm_node", "name": "t-gpu", "states": ["IDLE"]}, "node.txt", ("=IDLE", "=IDLE+DRAIN"), "IDLE+DRAIN"),
     ({"check": "slurm_node", "name": "t-gpu", "states": ["IDLE"]}, "node.txt", ("=IDLE", "=IDLE*"), "IDLE*"),
@@ -234,7 +237,7 @@ def test_private_files(tmp_path: Any) -> None:
 def test_every_check_is_described(playbooks: Any) -> None:
     text = (playbooks / "roles/verify/README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in KNOWN)
-    assert set(HARDWARE) == {"machine", "nvidia_driver", "gpus", "gpu_power_range", "nvlinks"}
+    assert set(HARDWARE) == {"machine", "nvidia_driver", "gpus", "gpu_power_range", "gpu_power_limit", "nvlinks"}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.gridmill_node import acceptance, hostlist, packages, slurm_config
+from ansible.module_utils.gridmill_node.nvidia_checks import limits_apart
 from ansible.module_utils.gridmill_node.slurm_checks import (
     OUT_REASON,
     nodes_to_leave_down,
@@ -235,3 +236,9 @@ def test_a_job_under_way_is_not_over(state: str) -> None:
 def test_an_ended_job_is_over() -> None:
     for state in ("COMPLETED", "FAILED", "CANCELLED by 0", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"):
         assert acceptance.over({"State": state})
+
+
+def test_only_gpus_with_another_limit_are_set() -> None:
+    rows = [["0", "500.00", "700.00"], ["1", "700.00", "700.00"], ["2", "[N/A]", "[N/A]"]]
+    assert limits_apart(rows, 500) == {"1": "500", "2": "500"}
+    assert limits_apart(rows[:2], 0) == {"0": "700.00"}, "without a limit of the plan the default is the wanted one"

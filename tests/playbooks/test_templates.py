@@ -32,6 +32,7 @@ VARIABLES: dict[str, Any] = {
     "names_client_domain": "lab.gridmill.test",
     "nvidia_pins": [{"packages": "src:nvidia-graphics-drivers", "version": "550.163.01-*"}],
     "nccl_packages": {"libnccl2": "2.22.3-*"},
+    "gpu_power_cap": 500,
     "slurm_controller_settings": {
         "ClusterName": "lab",
         "SlurmctldHost": ["a(198.18.4.104)", "b"],

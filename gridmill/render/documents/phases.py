@@ -7,6 +7,7 @@ from gridmill.render.documents.acceptance import acceptance_document
 from gridmill.render.documents.base import BASE
 from gridmill.render.documents.clock import CLOCK
 from gridmill.render.documents.cuda import CUDA
+from gridmill.render.documents.gpu_power import GPU_POWER
 from gridmill.render.documents.keys import keys_document
 from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
 from gridmill.render.documents.nccl import NCCL
@@ -28,7 +29,7 @@ from gridmill.render.documents.shape import (
 from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
 
 ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, PACKAGE_SOURCES, CUDA, SLURM_CONTROLLER)
-IN_PODS = (BASE, NAMES_CLIENT, CLOCK, PACKAGE_SOURCES, NVIDIA, NCCL, CUDA, SLURM_LOGIN, SLURM_COMPUTE)
+IN_PODS = (BASE, NAMES_CLIENT, CLOCK, PACKAGE_SOURCES, NVIDIA, NCCL, GPU_POWER, CUDA, SLURM_LOGIN, SLURM_COMPUTE)
 
 
 def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:

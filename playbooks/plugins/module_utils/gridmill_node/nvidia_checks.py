@@ -78,6 +78,38 @@ def _in_range(row: list[str], low: float, high: float) -> bool:
     return least == low and most == high and low <= limit <= high
 
 
+def power_limit(wanted: dict[str, Any], run: Run) -> Check:
+    """Every GPU's limit in force is `watts`."""
+    watts = int(wanted["watts"])
+    rows, problem = query(run, ["index", "power.limit", "power.default_limit"])
+    apart = limits_apart(rows, watts)
+    wrong = [f"GPU {row[0]}: {row[1]} W" for row in rows if row[0] in apart]
+    return result(
+        "gpu_power_limit",
+        ok=not problem and not wrong,
+        expected=f"{watts} W",
+        found=problem or "; ".join(wrong) or f"{watts} W on {len(rows)} GPUs",
+        hint="somebody or a restart of the driver changed it: run `pulumi up`, and see gridmill-gpu-power.service",
+    )
+
+
+def limits_apart(rows: list[list[str]], watts: int) -> dict[str, str]:
+    """Limit in W to be set, by the index of each GPU that has another; rows are index, limit, default limit.
+
+    0 watts stand for the default. A cell that is no number ("[N/A]") counts as another limit.
+    """
+    found = {}
+    for index, limit, default in rows:
+        wanted = str(watts) if watts else default
+        try:
+            same = float(limit) == float(wanted)
+        except ValueError:
+            same = False
+        if not same:
+            found[index] = wanted
+    return found
+
+
 def nvlinks(wanted: dict[str, Any], run: Run) -> Check:
     """Every GPU has `count` NVLinks up."""
     count = int(wanted["count"])

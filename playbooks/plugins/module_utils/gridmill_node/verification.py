@@ -26,6 +26,7 @@ HARDWARE: dict[str, CheckFunction] = {
     "nvidia_driver": nvidia_checks.driver,
     "gpus": nvidia_checks.gpus,
     "gpu_power_range": nvidia_checks.power_range,
+    "gpu_power_limit": nvidia_checks.power_limit,
     "nvlinks": nvidia_checks.nvlinks,
 }
 SERVICES: dict[str, CheckFunction] = {

@@ -1,0 +1,84 @@
+"""Power for people: a site's limits and losses, and the answer to a what-if."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gridmill.plan.power_report import PowerReport
+from gridmill.plan.site_plan import SitePlan
+from gridmill.render.tables import columns
+from gridmill.units import kilowatts
+
+
+def power_table(plan: SitePlan, report: PowerReport) -> str:
+    """Draw, caps, every limit with its margin, and what each loss costs."""
+    power = plan.power
+    draw = [
+        ("", "IDLE", "TYPICAL", "ALLOCATED", "NAMEPLATE"),
+        (
+            "IT load",
+            *(kilowatts(watts) for watts in (power.idle_w, power.typical_w, power.allocated_w, power.nameplate_w)),
+        ),
+        (
+            f"at the meter (PUE {plan.pue:g})",
+            *(
+                kilowatts(int(watts * plan.pue))
+                for watts in (power.idle_w, power.typical_w, power.allocated_w, power.nameplate_w)
+            ),
+        ),
+    ]
+    limits = [("LIMIT", "WORST SITUATION", "CARRIES", "LIMIT", "MARGIN")]
+    limits += [
+        (row.element, row.situation, kilowatts(row.carries_w), kilowatts(row.limit_w), kilowatts(row.margin_w))
+        for row in report.limits
+    ]
+    lines = [f"Site {plan.name}" + (", simulated" if plan.simulated else ""), "", *columns(draw), ""]
+    if report.gpu_caps_w:
+        shown = ", ".join(f"{group} {watts} W" for group, watts in report.gpu_caps_w.items())
+        lines += [f"power limit per GPU: {shown}", ""]
+    lines += columns(limits)
+    if report.losses:
+        losses = [("LOSS", "SURVIVE", "SURVIVE AT CAP", "LOST", "CAP PER GPU THEN")]
+        losses += [
+            (
+                row.situation,
+                str(row.survive),
+                str(row.survive_at_cap),
+                str(row.lost),
+                f"{row.gpu_cap_w} W" if row.gpu_cap_w is not None else "-",
+            )
+            for row in report.losses
+        ]
+        lines += ["", *columns(losses)]
+    return "\n".join(lines)
+
+
+def size_table(answer: dict[str, Any]) -> str:
+    """The answer of `gridmill size`."""
+    power, racks, n1 = answer["power"], answer["racks"], answer["power"]["n1"]
+    rows = [
+        ("", "IT", f"METER (PUE {power['pue']:g})"),
+        ("idle", f"{power['idle']['it_kw']:g} kW", f"{power['idle']['grid_kw']:g} kW"),
+        ("typical", f"{power['typical']['it_kw']:g} kW", f"{power['typical']['grid_kw']:g} kW"),
+        ("nameplate", f"{power['it_kw']:g} kW", f"{power['grid_kw']:g} kW"),
+    ]
+    lines = [
+        f"{answer['nodes']} x {answer['system']}, {answer['gpus']} GPUs, in {racks['count']} racks of"
+        f" {racks['nodes_per_rack']} ({racks['rack_kw']:g} kW); nothing but these systems is counted",
+        *columns(rows),
+    ]
+    if power["limit_kw"] is not None:
+        state = "fits uncapped" if power["fits_uncapped"] else f"{power['nodes_that_fit_uncapped']} nodes fit uncapped"
+        lines.append(f"connection: {power['limit_kw']:g} kW: {state}")
+    if answer["gpus"]:
+        cap = power["gpu_cap_w"]
+        lines.append(f"power limit that fits: {cap} W per GPU" if cap is not None else "no power limit makes it fit")
+    if n1["lost"]:
+        lines.append(f"N-1 with {n1['feeds']} feeds: the systems are off when one is lost")
+    elif n1["survives"]:
+        lines.append(f"N-1 with {n1['feeds']} feeds: survives at full power")
+    elif n1["gpu_cap_w"] is not None:
+        lines.append(
+            f"N-1 with {n1['feeds']} feeds: survives at {n1['gpu_cap_w']} W per GPU, {n1['cost_kw']:g} kW less"
+        )
+    return "\n".join(lines)

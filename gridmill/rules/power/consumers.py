@@ -1,0 +1,105 @@
+"""What draws power: every planned machine, with its supplies on feeds and phases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gridmill.catalog import Catalog
+from gridmill.model import Power, Site
+from gridmill.model.pods import Rack, Slot
+
+PHASES = 3
+
+Caps = Mapping[str, int]
+"""Power limit per GPU in W by group of nodes; a group without one runs at the GPU's highest."""
+
+
+@dataclass(frozen=True)
+class GpuClass:
+    """GPUs that are capped together: one type in one group of nodes."""
+
+    group: str
+    type: str
+    min_w: int
+    max_w: int
+
+    def cap_w(self, caps: Caps) -> int:
+        """The limit that `caps` mean for such a GPU, inside the range that its driver accepts."""
+        return min(self.max_w, max(self.min_w, caps.get(self.group, self.max_w)))
+
+
+@dataclass(frozen=True)
+class Supply:
+    """One power supply: its feed, and the phase of that feed's PDU."""
+
+    feed: str
+    phase: int
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """One machine. Its draw is `fixed_w` plus its GPUs at their limit."""
+
+    pod: str
+    group: str
+    slot: Slot
+    sku: str
+    fixed_w: int
+    """Nameplate without the GPUs at their highest limit."""
+    gpus: int
+    gpu: GpuClass | None
+    supplies: tuple[Supply, ...]
+    supply_w: int | None
+    """What one supply can give; None when the catalogue does not know."""
+    needed: int
+    """Fewest supplies with which the machine runs."""
+
+    def draw_w(self, caps: Caps) -> int:
+        """The most that the machine draws under these caps."""
+        return self.fixed_w + (self.gpus * self.gpu.cap_w(caps) if self.gpu else 0)
+
+    def alive(self, lost_feed: str) -> tuple[Supply, ...]:
+        """Supplies that are left without a feed; none when they are too few to run."""
+        left = tuple(supply for supply in self.supplies if supply.feed != lost_feed)
+        return left if len(left) >= self.needed else ()
+
+
+def consumers(site: Site, catalog: Catalog) -> list[Consumer]:
+    """All machines whose SKU and rack are known (other rules refuse the rest)."""
+    return [
+        _consumer(site.power, catalog, pod_key, group_key, sku_id, slot, pod.racks[slot.rack])
+        for pod_key, pod in site.pods.items()
+        for group_key, group in pod.nodes.items()
+        if (sku_id := group.sku) in catalog.nodes
+        for slot in group.at
+        if slot.rack in pod.racks
+    ]
+
+
+def _consumer(
+    power: Power | None, catalog: Catalog, pod: str, group: str, sku_id: str, slot: Slot, rack: Rack
+) -> Consumer:
+    sku = catalog.nodes[sku_id]
+    gpu, count, gpu_w = None, 0, 0
+    if sku.gpu and sku.gpu.type in catalog.gpus:
+        kind = catalog.gpus[sku.gpu.type]
+        gpu, count = GpuClass(group, kind.id, kind.power.min, kind.power.max), sku.gpu.count
+        gpu_w = count * kind.power.max
+    feeds = sorted(rack.pdus or {}) or sorted(power.feeds if power else ())
+    supplies = sku.supplies.count if sku.supplies else len(feeds)
+    return Consumer(
+        pod=pod,
+        group=group,
+        slot=slot,
+        sku=sku_id,
+        fixed_w=max(0, sku.power.nameplate - gpu_w),
+        gpus=count,
+        gpu=gpu,
+        supplies=tuple(
+            Supply(feeds[index % len(feeds)], (slot.unit + index // len(feeds)) % PHASES)
+            for index in range(supplies if feeds else 0)
+        ),
+        supply_w=sku.supplies.each if sku.supplies else None,
+        needed=sku.supplies.needed if sku.supplies else 1,
+    )

@@ -1,0 +1,261 @@
+"""Every limit of a site's power and cooling as one row: what flows through an element, in one situation.
+
+All flows are linear in the caps, so a row is a constant and a number of GPUs per class; a cap is tried without
+walking the site again. Machines share their load evenly over their live supplies.
+
+After a loss only those rows are kept that some other row does not contain: the loss of a PDU puts on the other feeds'
+elements at most what the loss of its whole feed puts there, and the loss of a supply what the loss of its feed does,
+but for its own feed's other phases.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from gridmill.catalog import Catalog
+from gridmill.errors import Path
+from gridmill.model import Power, Site
+from gridmill.rules.power.consumers import PHASES, Caps, Consumer, GpuClass
+from gridmill.units import NOMINAL_VOLTAGE
+
+NORMAL = "in normal operation"
+TOLERANCE_W = 1e-6
+"""Rounding of the sums of shares."""
+
+PHASE_VOLTAGE = NOMINAL_VOLTAGE / 3**0.5
+"""V between a phase and neutral."""
+
+
+@dataclass
+class Load:
+    """A sum of shares of machines."""
+
+    fixed_w: float = 0.0
+    gpus: dict[GpuClass, float] = field(default_factory=lambda: defaultdict(float))
+
+    def add(self, consumer: Consumer, share: float) -> None:
+        """Add a share of a machine."""
+        self.fixed_w += consumer.fixed_w * share
+        if consumer.gpu:
+            self.gpus[consumer.gpu] += consumer.gpus * share
+
+    def plus(self, consumer: Consumer, share: float) -> Load:
+        """This load and a share of a machine."""
+        made = Load(self.fixed_w)
+        made.gpus.update(self.gpus)
+        made.add(consumer, share)
+        return made
+
+    def draw_w(self, caps: Caps) -> float:
+        """The load in W under these caps."""
+        return self.fixed_w + sum(count * kind.cap_w(caps) for kind, count in self.gpus.items())
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit in one situation."""
+
+    path: Path
+    """Where the limit stands in the stack definition."""
+    element: str
+    """What it is, for people: `phase L1 of the PDU of feed A in pod-a/r1`."""
+    situation: str
+    """`in normal operation`, or what was lost."""
+    limit_w: float
+    load: Load
+    factor: float = 1.0
+    """What a W of IT load is at this element (PUE at the meter)."""
+
+    def margin_w(self, caps: Caps) -> float:
+        """What is left under these caps; negative when the limit is broken."""
+        return self.limit_w - self.load.draw_w(caps) * self.factor
+
+    def holds(self, caps: Caps) -> bool:
+        """Whether the limit is kept."""
+        return self.margin_w(caps) >= -TOLERANCE_W
+
+
+PduPhase = tuple[str, str, str, int]
+"""Pod, rack, feed, phase."""
+
+
+@dataclass
+class Flows:
+    """Loads by feed and by phase of a PDU, in one situation."""
+
+    feeds: dict[str, Load] = field(default_factory=lambda: defaultdict(Load))
+    phases: dict[PduPhase, Load] = field(default_factory=lambda: defaultdict(Load))
+    lost: list[Consumer] = field(default_factory=list)
+    """Machines that are off."""
+
+
+def flows(machines: Iterable[Consumer], lost_feed: str = "") -> Flows:
+    """What flows where, without one feed if one is named."""
+    found = Flows()
+    for machine in machines:
+        alive = machine.alive(lost_feed)
+        if not alive:
+            if machine.supplies:
+                found.lost.append(machine)
+            continue
+        share = 1 / len(alive)
+        for supply in alive:
+            found.feeds[supply.feed].add(machine, share)
+            found.phases[machine.pod, machine.slot.rack, supply.feed, supply.phase].add(machine, share)
+    return found
+
+
+def limits(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Limit]:
+    """Every limit that the site's policy asks to be held."""
+    yield from _whole(site, machines)
+    if site.power is None:
+        return
+    yield from _heat(site, machines)
+    situations = {NORMAL: flows(machines)}
+    if site.power.plan == "n-1":
+        situations |= {f"with feed {feed} lost": flows(machines, feed) for feed in sorted(site.power.feeds)}
+        yield from _after_a_supply(site, catalog, machines, situations[NORMAL])
+    for situation, found in situations.items():
+        yield from _feeds(site, site.power, situation, found)
+        yield from _phases(site, catalog, situation, found.phases)
+    yield from _supplies(site.power, machines)
+
+
+def _total(machines: Iterable[Consumer]) -> Load:
+    total = Load()
+    for machine in machines:
+        total.add(machine, 1)
+    return total
+
+
+def _by(machines: Iterable[Consumer], *, rack: bool) -> dict[tuple[str, str], list[Consumer]]:
+    found: dict[tuple[str, str], list[Consumer]] = defaultdict(list)
+    for machine in machines:
+        found[machine.pod, machine.slot.rack if rack else ""].append(machine)
+    return found
+
+
+def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
+    """Budgets, the connection, the contract."""
+    for (pod, _), inside in _by(machines, rack=False).items():
+        yield Limit(("pods", pod, "budget"), f"the budget of {pod}", NORMAL, site.pods[pod].budget, _total(inside))
+    if site.power is None:  # the budgets' sum was compared with the connection
+        return
+    grid, total = site.grid, _total(machines)
+    physical = grid.connection.apparent_va * grid.power_factor * site.power.usable
+    yield Limit(("grid", "connection"), "the connection", NORMAL, physical, total, grid.pue)
+    if grid.contract:
+        path = ("grid", "contract", "firm")
+        yield Limit(path, "the contracted power", NORMAL, grid.contract.firm, total, grid.pue)
+
+
+def _heat(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
+    """What racks and cooling units can take away; all of the power becomes heat."""
+    for (pod, rack), inside in _by(machines, rack=True).items():
+        if cooling := site.pods[pod].racks[rack].cooling:
+            path: Path = ("pods", pod, "racks", rack, "cooling")
+            yield Limit(path, f"the cooling of {pod}/{rack}", NORMAL, cooling, _total(inside))
+    for (pod, _), inside in _by(machines, rack=False).items():
+        if units := site.pods[pod].cooling:
+            path = ("pods", pod, "cooling")
+            element, total = f"the cooling units of {pod}", _total(inside)
+            yield Limit(path, element, NORMAL, units.units * units.unit, total)
+            if site.power and site.power.plan == "n-1":
+                yield Limit(path, element, "with one unit lost", (units.units - 1) * units.unit, total)
+
+
+def _feeds(site: Site, power: Power, situation: str, found: Flows) -> Iterator[Limit]:
+    factor = site.grid.power_factor * power.usable
+    for key, load in sorted(found.feeds.items()):
+        feed = power.feeds.get(key)
+        if feed and feed.breaker:
+            path: Path = ("power", "feeds", key, "breaker")
+            yield Limit(path, f"the breaker of feed {key}", situation, feed.breaker.apparent_va * factor, load)
+        if feed and feed.ups:
+            path = ("power", "feeds", key, "ups")
+            modules = feed.ups.modules
+            yield Limit(path, f"the UPS of feed {key}", situation, modules * feed.ups.module * factor, load)
+            if power.plan == "n-1" and situation == NORMAL:
+                left = (modules - 1) * feed.ups.module * factor
+                yield Limit(path, f"the UPS of feed {key}", "with one module lost", left, load)
+
+
+def _phase_limit(site: Site, catalog: Catalog, place: PduPhase) -> tuple[float, int] | None:
+    """W of one phase of a PDU, and its phases; None where the rack has no PDU or one that nobody knows."""
+    pod, rack, feed, _ = place
+    pdu = catalog.pdus.get((site.pods[pod].racks[rack].pdus or {}).get(feed, ""))
+    if pdu is None or site.power is None:
+        return None
+    return pdu.current * PHASE_VOLTAGE * site.grid.power_factor * site.power.usable, pdu.phases
+
+
+def _phases(site: Site, catalog: Catalog, situation: str, phases: dict[PduPhase, Load]) -> Iterator[Limit]:
+    single: dict[tuple[str, str, str], Load] = {}
+    for place, load in phases.items():
+        known = _phase_limit(site, catalog, place)
+        if known and known[1] == PHASES:
+            yield _phase(place, situation, known[0], load)
+        elif known:  # all supplies of a single-phase PDU share its one phase
+            whole = single.setdefault(place[:3], Load())
+            whole.fixed_w += load.fixed_w
+            for kind, count in load.gpus.items():
+                whole.gpus[kind] += count
+    for (pod, rack, feed), load in single.items():
+        known = _phase_limit(site, catalog, (pod, rack, feed, 0))
+        if known:
+            yield _phase((pod, rack, feed, 0), situation, known[0], load)
+
+
+def _phase(place: PduPhase, situation: str, limit_w: float, load: Load) -> Limit:
+    pod, rack, feed, phase = place
+    path = ("pods", pod, "racks", rack, "pdus", feed)
+    return Limit(path, f"phase L{phase + 1} of the PDU of feed {feed} in {pod}/{rack}", situation, limit_w, load)
+
+
+def _after_a_supply(site: Site, catalog: Catalog, machines: list[Consumer], normal: Flows) -> Iterator[Limit]:
+    """One supply of one machine lost: its feed's other phases carry more. Machines that are alike count once."""
+    seen: set[tuple[object, ...]] = set()
+    for machine in machines:
+        count = len(machine.supplies)
+        for lost in dict.fromkeys(machine.supplies):
+            left = list(machine.supplies)
+            left.remove(lost)
+            for place_phase in {supply.phase for supply in left if supply.feed == lost.feed}:
+                place = (machine.pod, machine.slot.rack, lost.feed, place_phase)
+                kind = (place, machine.sku, machine.group, lost.phase, machine.slot.unit % PHASES)
+                known = _phase_limit(site, catalog, place)
+                if kind in seen or not known or known[1] != PHASES:
+                    continue
+                seen.add(kind)
+                before = sum(
+                    1 for supply in machine.supplies if (supply.feed, supply.phase) == (lost.feed, place_phase)
+                )
+                after = sum(1 for supply in left if (supply.feed, supply.phase) == (lost.feed, place_phase))
+                more = after / (count - 1) - before / count
+                if more > 0:
+                    situation = f"with a supply of {machine.pod}/{machine.slot} lost"
+                    yield _phase(place, situation, known[0], normal.phases[place].plus(machine, more))
+
+
+def _supplies(power: Power, machines: list[Consumer]) -> Iterator[Limit]:
+    """Whether the supplies that are left can carry the machine; machines that are alike count once."""
+    seen: set[tuple[object, ...]] = set()
+    for machine in machines:
+        feeds = sorted({supply.feed for supply in machine.supplies})
+        kind = (machine.sku, machine.group, machine.pod, tuple(feeds))
+        if machine.supply_w is None or not feeds or kind in seen:
+            continue
+        seen.add(kind)
+        path = ("pods", machine.pod, "nodes", machine.group, "sku")
+        element = f"the power supplies of {machine.group} ({machine.sku})"
+        one = Load().plus(machine, 1)
+        yield Limit(path, element, NORMAL, machine.supply_w * len(machine.supplies), one)
+        if power.plan != "n-1":
+            continue
+        if len(machine.supplies) > machine.needed:
+            yield Limit(path, element, "with one lost", machine.supply_w * (len(machine.supplies) - 1), one)
+        for feed in feeds:
+            if alive := machine.alive(feed):
+                yield Limit(path, element, f"with feed {feed} lost", machine.supply_w * len(alive), one)

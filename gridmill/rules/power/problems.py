@@ -1,0 +1,164 @@
+"""The power predicate: one for the command line, the component and the policy pack."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Sequence
+
+from gridmill.catalog import Catalog
+from gridmill.errors import Path, Problem
+from gridmill.model import Site
+from gridmill.rules.power.caps import broken, cap_range, highest_uniform_cap
+from gridmill.rules.power.consumers import Caps, Consumer, consumers
+from gridmill.rules.power.limits import NORMAL, Limit, flows, limits
+from gridmill.units import kilowatts
+
+
+def power_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """Everything that the site's power does not hold, each with what would fit."""
+    machines = consumers(site, catalog)
+    found = [*_budget_problems(site), *_chain_problems(site, catalog)]
+    rows = list(limits(site, catalog, machines))
+    caps, more = planned_caps(site, machines, rows)
+    found += more
+    if not more:
+        found += [_over(limit, caps, machines) for limit in _worst(broken(rows, caps), caps)]
+    if site.power and site.power.plan == "n-1":
+        found += _lost_problems(site, machines)
+    return found
+
+
+def planned_caps(site: Site, machines: Sequence[Consumer], rows: Sequence[Limit]) -> tuple[Caps, list[Problem]]:
+    """The caps that the stack asks for, in W by group, and what is wrong with them."""
+    policy = site.power.caps if site.power else "none"
+    groups = sorted({machine.group for machine in machines if machine.gpu})
+    if policy == "none" or not groups:
+        return {}, []
+    path: Path = ("power", "caps")
+    if policy == "auto":
+        best = highest_uniform_cap(rows, machines)
+        if best is None:
+            low, _ = cap_range(machines, groups) or (0, 0)
+            floor = dict.fromkeys(groups, low)
+            return {}, [_over(limit, floor, machines, floor=True) for limit in _worst(broken(rows, floor), floor)]
+        return dict.fromkeys(groups, best), []
+    problems = []
+    for group, watts in policy.items():
+        found = cap_range(machines, [group])
+        if found is None:
+            near = difflib.get_close_matches(group, groups, n=1)
+            hint = f"did you mean {near[0]}?" if near else "remove it"
+            problems.append(Problem((*path, group), f"no group {group} has GPUs", f"one of {', '.join(groups)}", hint))
+        elif not found[0] <= watts <= found[1]:
+            expected = f"{found[0]} W to {found[1]} W, the range that the driver accepts"
+            problems.append(Problem((*path, group), f"{watts} W is no power limit of these GPUs", expected))
+    return dict(policy), problems
+
+
+def _budget_problems(site: Site) -> list[Problem]:
+    """Pods whose budgets together are over the connection."""
+    budgets = sum(pod.budget for pod in site.pods.values())
+    at_meter = int(budgets * site.grid.pue)
+    if at_meter <= site.grid.limit_w:
+        return []
+    message = (
+        f"the pods' budgets, {kilowatts(budgets)} of IT load, are {kilowatts(at_meter)} at the meter"
+        f" (PUE {site.grid.pue:g}), {kilowatts(at_meter - site.grid.limit_w)} over {kilowatts(site.grid.limit_w)}"
+    )
+    hint = f"budgets of {kilowatts(site.grid.it_limit_w)} together, or a larger connection"
+    return [Problem(("grid", "connection"), message, f"at least {kilowatts(at_meter)} at the meter", hint)]
+
+
+def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """PDUs that nobody knows, or on feeds that the site does not have."""
+    problems: list[Problem] = []
+    feeds = sorted(site.power.feeds) if site.power else []
+    for pod_key, pod in site.pods.items():
+        for rack_key, rack in pod.racks.items():
+            for feed, sku in (rack.pdus or {}).items():
+                path = ("pods", pod_key, "racks", rack_key, "pdus", feed)
+                if feed not in feeds:
+                    expected = f"one of {', '.join(feeds)}" if feeds else "a feed under `power: feeds:`"
+                    problems.append(Problem(path, f"unknown feed {feed}", expected, f"add {feed} under power.feeds"))
+                if sku not in catalog.pdus:
+                    near = difflib.get_close_matches(sku, catalog.pdus, n=1)
+                    hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
+                    known = ", ".join(sorted(catalog.pdus))
+                    problems.append(Problem(path, f"unknown SKU {sku}", f"one of {known}", hint))
+    return problems
+
+
+def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
+    """Machines that are off after the loss of a feed, group by group."""
+    assert site.power is not None  # noqa: S101 - the caller asked
+    problems = []
+    for feed in sorted(site.power.feeds):
+        lost: dict[tuple[str, str], list[Consumer]] = {}
+        for machine in flows(machines, feed).lost:
+            lost.setdefault((machine.pod, machine.group), []).append(machine)
+        for (pod, group), found in lost.items():
+            shown = ", ".join(str(machine.slot) for machine in found[:3]) + (" ..." if len(found) > 3 else "")  # noqa: PLR2004
+            left = len([supply for supply in found[0].supplies if supply.feed != feed])
+            message = f"with feed {feed} lost, {len(found)} of {group} are off ({shown}): {left} supplies are left"
+            expected = f"at least {found[0].needed} supplies on other feeds"
+            problems.append(
+                Problem(("pods", pod, "nodes", group), message, expected, "PDUs of another feed in the rack")
+            )
+    return problems
+
+
+def _worst(found: Iterable[Limit], caps: Caps) -> list[Limit]:
+    """Of each broken element the situation in which it is most over."""
+    worst: dict[tuple[Path, str], Limit] = {}
+    for limit in found:
+        key = (limit.path, limit.element)
+        if key not in worst or limit.margin_w(caps) < worst[key].margin_w(caps):
+            worst[key] = limit
+    return list(worst.values())
+
+
+def _over(limit: Limit, caps: Caps, machines: Sequence[Consumer], *, floor: bool = False) -> Problem:
+    draw, over = limit.load.draw_w(caps) * limit.factor, -limit.margin_w(caps)
+    draw_text, over_text = kilowatts(math.ceil(draw)), kilowatts(math.ceil(over))
+    limit_text = kilowatts(math.floor(limit.limit_w))
+    situation = "" if limit.situation == NORMAL else f" {limit.situation}"
+    at_floor = " even at the GPUs' lowest power limits" if floor else ""
+    message = f"{draw_text}{situation}{at_floor}, {over_text} over {limit.element}, {limit_text}"
+    return Problem(limit.path, message, f"at most {limit_text}", "; or ".join(_what_fits(limit, caps, machines)))
+
+
+def _what_fits(limit: Limit, caps: Caps, machines: Sequence[Consumer]) -> list[str]:
+    """A cap, fewer machines, or another place: whatever would hold this limit."""
+    found = []
+    best = highest_uniform_cap([limit], machines) if limit.load.gpus else None
+    if best is not None:
+        found.append(f"a cap of {best} W per GPU (power.caps)")
+    inside = [machine for machine in machines if _on(limit.path, machine)]
+    groups: dict[tuple[str, str], list[Consumer]] = {}
+    for machine in inside:
+        groups.setdefault((machine.group, machine.sku), []).append(machine)
+    if limit.path[-1] != "sku":
+        (group, sku), members = max(groups.items(), key=lambda item: item[1][0].draw_w(caps))
+        share = members[0].draw_w(caps) / sum(machine.draw_w(caps) for machine in inside)
+        fewer = math.ceil(-limit.margin_w(caps) / (limit.load.draw_w(caps) * limit.factor * share))
+        if fewer < len(members):
+            found.append(f"{fewer} node{'s' if fewer > 1 else ''} of {group} ({sku}) fewer")
+        elif not found:
+            found.append(f"move nodes elsewhere: {len(members)} of {group} ({sku}) alone are too many")
+    return [*found, "nodes in another rack"] if "racks" in limit.path else found or ["larger supplies"]
+
+
+def _on(path: Path, machine: Consumer) -> bool:
+    """Whether a machine draws through the element at this place."""
+    if path[0] != "pods":
+        return True
+    return machine.pod == path[1] and ("racks" not in path or machine.slot.rack == path[3])
+
+
+def caps_of(site: Site, catalog: Catalog) -> Caps:
+    """The caps of a checked site, in W by group of nodes."""
+    if site.power is None or site.power.caps == "none":
+        return {}
+    machines = consumers(site, catalog)
+    return planned_caps(site, machines, list(limits(site, catalog, machines)))[0]

@@ -1,0 +1,62 @@
+"""What people see of a site's power: the report, its table and its diagram."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from gridmill.load import build_definition
+from gridmill.plan import plan_site
+from gridmill.plan.power_report import power_report
+from gridmill.render.one_line import one_line_svg
+from gridmill.render.power_tables import power_table
+from operations.cli import main
+from tests.conftest import ROOT
+from tests.rules.test_power_chain import site
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_loss_says_what_it_costs_whatever_the_policy() -> None:
+    definition = build_definition(site(nodes=2, racks=2, pdu="pdu-3x63a", plan="n"), ROOT)
+    losses = {row.situation: row for row in power_report(definition.site, definition.catalog).losses}
+    lost = losses["with feed A lost"]
+    assert (lost.survive, lost.survive_at_cap, lost.lost, lost.gpu_cap_w) == (0, 3, 0, 662)
+    supply = losses["with one supply of any machine lost"]
+    assert (supply.survive, supply.gpu_cap_w) == (3, 700)
+
+
+def test_each_limit_is_shown_in_its_worst_situation() -> None:
+    definition = build_definition(site(nodes=2, racks=2, pdu="pdu-3x63a", caps={"gpu": "600 W"}, ups="3x40"), ROOT)
+    plan, report = plan_site(definition), power_report(definition.site, definition.catalog)
+    rows = {row.element: row for row in report.limits}
+    ups = rows["the UPS of feed A"]
+    assert (ups.situation, ups.carries_w) == ("with one module lost", (800 + 2 * 9400) // 2)
+    table = power_table(plan, report)
+    assert "power limit per GPU: gpu 600 W" in table
+    drawing = ElementTree.fromstring(one_line_svg(plan, report))  # noqa: S314 - our own text
+    texts = [element.text or "" for element in drawing.iter(f"{SVG}text")]
+    assert {"Site ems1", "Feed A", "Feed B", "pod-a", "pod-a/r1", "pod-a/r2"} <= set(texts)
+    assert any(text.startswith("ups: 9.8 kW of 60.8 kW") for text in texts)
+
+
+def test_the_lab_says_simulated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "lab.svg"
+    assert main(["power", "lab", "--svg", str(file)]) == 0
+    assert "Site lab, simulated" in capsys.readouterr().out
+    assert "lab: one-line diagram, simulated" in file.read_text(encoding="utf-8")
+    assert main(["power", "lab", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["limits"][0]["element"] == "the budget of pod-a"
+
+
+def test_without_feeds_there_is_no_chain_to_report() -> None:
+    text = (ROOT / "Pulumi.ems1.yaml").read_text(encoding="utf-8")
+    data = yaml.safe_load(text)["config"]["gridmill:site"]
+    data.pop("power", None)
+    definition = build_definition(data, ROOT)
+    report = power_report(definition.site, definition.catalog)
+    assert report.losses == () and {row.path for row in report.limits} == {"pods.pod-a.budget"}
