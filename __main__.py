@@ -5,10 +5,12 @@ from pathlib import Path
 import pulumi
 
 from components import Site
-from components.stack import stack_definition, stack_host_keys, stack_secrets
+from components.stack import keep_state, stack_definition, stack_host_keys, stack_secrets
 from gridmill.plan import plan_site
 
-definition = stack_definition(Path(__file__).resolve().parent)
+root = Path(__file__).resolve().parent
+definition = stack_definition(root)
+keep_state(root)
 plan = plan_site(definition)
 site = Site(plan.name, plan, stack_secrets(), stack_host_keys(definition))
 pulumi.export("site", site.summary)

@@ -11,6 +11,8 @@ from gridmill.errors import Problem, ProblemsError
 from gridmill.hostkeys import fingerprints
 from gridmill.load import Definition, build_definition, load_definition
 from operations.directories import state_directory
+from operations.errors import OperationError
+from operations.pulumi_state import keep_generation
 
 PUBLIC_PASSPHRASE_FILE = Path("lab") / "passphrase"
 """The lab's passphrase, which everyone knows."""
@@ -75,3 +77,14 @@ def stack_secrets() -> dict[str, pulumi.Output[str]]:
     """Secrets of the stack that the runner hands to roles, by the roles' variable names."""
     hash_ = pulumi.Config().get_secret("breakGlassPasswordHash")
     return {"base_break_glass_password_hash": hash_} if hash_ is not None else {}
+
+
+def keep_state(root: Path) -> None:
+    """Before an update, not a preview: keep the state as it is, and make sure that the disk has room for the next.
+    pulumi.RunError when it has not."""
+    if pulumi.runtime.is_dry_run():
+        return
+    try:
+        keep_generation(pulumi.get_stack(), root / f"Pulumi.{pulumi.get_stack()}.yaml")
+    except OperationError as error:
+        raise pulumi.RunError(str(error)) from None

@@ -1,4 +1,4 @@
-"""The `gridmill` command: look at a stack definition, its plan and its machines, without Pulumi, changing nothing."""
+"""The `gridmill` command: look at a stack definition, its plan and its machines, and keep backups, without Pulumi."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from gridmill.render.one_line import one_line_svg
 from gridmill.render.power_tables import power_table
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
+from operations import backup_cli
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.sizing import add_size_arguments, show_size
 from operations.status import last_runs, site_status, status_data
@@ -43,6 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
         if function is document:
             command.add_argument("phase", help="control, a pod's key, or acceptance")
+        if function is make_backup:
+            backup_cli.add_backup(command)
+        if function is restore:
+            backup_cli.add_restore(command)
         if function is render:
             command.add_argument("--check", action="store_true", help="fail when committed files are not up to date")
     options = parser.parse_args(arguments)
@@ -105,6 +110,27 @@ def show_status(options: argparse.Namespace) -> int:
     return 1 if any(node.problems for node in nodes) else 0
 
 
+def make_backup(options: argparse.Namespace) -> int:
+    """Make a backup of the controller now, and fetch a copy."""
+    data, text = backup_cli.backup(_plan(options.stack), options)
+    _print(data, options, text)
+    return 0
+
+
+def list_backups(options: argparse.Namespace) -> int:
+    """List backups; status 1 when the controller could not be asked."""
+    data, text = backup_cli.listing(_plan(options.stack))
+    _print(data, options, text)
+    return 0 if data["ok"] else 1
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Put a backup back; without the consents that it needs, say which, and change nothing."""
+    data, text = backup_cli.restore(_plan(options.stack), options)
+    _print(data, options, text)
+    return 0
+
+
 def document(options: argparse.Namespace) -> int:
     """Print the converge document of one phase, as `pulumi up` hands it to the runner."""
     phases = documents(_plan(options.stack))
@@ -153,6 +179,9 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),
     "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
     "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),
+    "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
+    "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
+    "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
     "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),

@@ -39,15 +39,22 @@ def ssh_command(connection: Connection, address: str, remote: list[str]) -> list
 
 
 def run_as_root(
-    connection: Connection, name: str, address: str, words: list[str], *, what: str, stdin: str = ""
+    connection: Connection,
+    name: str,
+    address: str,
+    words: list[str],
+    *,
+    what: str,
+    stdin: str = "",
+    timeout_s: float = TIMEOUT_S,
 ) -> str:
     """Standard output of `words`, run as root on the host `name`. OperationError says `what` failed there, and why."""
     remote = shlex.join([*(["sudo", "-n"] if connection.become else []), *words])
     command = ssh_command(connection, address, [remote])
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=timeout_s)
     except subprocess.TimeoutExpired as error:
-        raise OperationError(f"{name}: {what}: no answer within {TIMEOUT_S} s") from error
+        raise OperationError(f"{name}: {what}: no answer within {timeout_s:g} s") from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise OperationError(f"{name}: {what}: {reason}")

@@ -1,6 +1,7 @@
 """The typed stack definition: one file a concern, frozen, with units and defaults."""
 
 from gridmill.model.access import Access, Admin, Bootstrap, Group, Person, User
+from gridmill.model.backup import Backup
 from gridmill.model.grid import Grid
 from gridmill.model.kernel import Kernel
 from gridmill.model.machines import Machine
@@ -15,6 +16,7 @@ __all__ = [
     "Access",
     "Account",
     "Admin",
+    "Backup",
     "Bootstrap",
     "Cooling",
     "Feed",

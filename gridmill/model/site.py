@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from gridmill.model.access import Access
+from gridmill.model.backup import Backup
 from gridmill.model.base import LineText, Part, PodKey, SiteName
 from gridmill.model.grid import Grid
 from gridmill.model.kernel import Kernel
@@ -63,6 +64,8 @@ class Site(Part):
     """Addresses and names."""
     access: Access
     """People and logins."""
+    backup: Backup | None = None
+    """Backups of the controller. Without them, a controller that is lost takes accounting and queued jobs along."""
     software: Software
     """Versions and sources."""
     scheduler: Scheduler

@@ -10,7 +10,7 @@ from gridmill.model import Machine, Network, Person, Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.plan.kernel import plan_kernels
 from gridmill.plan.nvidia import plan_nvidia
-from gridmill.plan.site_plan import AccessPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
+from gridmill.plan.site_plan import AccessPlan, BackupPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
 from gridmill.plan.slurm import plan_slurm
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
@@ -41,6 +41,7 @@ def plan_site(definition: Definition) -> SitePlan:
         supernet6=str(network.supernet6) if network.supernet6 else None,
         infrastructure_address6=str(network.supernet6.network_address + 1) if network.supernet6 else None,
         timezone=site.location.timezone,
+        backup=BackupPlan.of(site.backup),
         resolvers=tuple(network.resolvers),
         time_servers=tuple(network.time_servers),
         records=_records(network, addresses=True),

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from gridmill.model import Backup
 from gridmill.plan.nvidia import NvidiaPlan
 
 
@@ -120,6 +121,27 @@ class VlanPlan:
 
 
 @dataclass(frozen=True)
+class BackupPlan:
+    """Backups of the controller."""
+
+    recipients: tuple[str, ...]
+    at: str
+    """Time of day, in the site's time zone."""
+    keep: int
+    directory: str
+    mounted: bool
+    maximum_age_hours: int
+
+    @classmethod
+    def of(cls, backup: Backup | None) -> BackupPlan | None:
+        """None for a site without backups."""
+        if backup is None:
+            return None
+        recipients = tuple(backup.recipients)
+        return cls(recipients, backup.at, backup.keep, backup.directory, backup.mounted, backup.maximum_age_hours)
+
+
+@dataclass(frozen=True)
 class AccessPlan:
     """The bootstrap login of the machines."""
 
@@ -167,6 +189,7 @@ class SitePlan:
     infrastructure_address6: str | None
     """First address of the IPv6 supernet."""
     timezone: str
+    backup: BackupPlan | None
     resolvers: tuple[str, ...]
     """DNS servers that know the world outside."""
     time_servers: tuple[str, ...]

@@ -11,6 +11,7 @@ from gridmill.model import Site
 from gridmill.model.machines import ListedMachine
 from gridmill.model.partial import NotTypedError
 from gridmill.rules.addressing import addressing_problems
+from gridmill.rules.backup import backup_problems
 from gridmill.rules.compatibility import compatibility_problems
 from gridmill.rules.hardware import hardware_problems
 from gridmill.rules.machines import machine_problems
@@ -35,6 +36,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: network_problems(site),
         lambda: machine_problems(site, catalog, listed),
         lambda: people_problems(site),
+        lambda: backup_problems(site),
         lambda: power_problems(site, catalog),
         lambda: slurm_problems(site, catalog),
         lambda: software_problems(site, catalog, keys),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gridmill.plan.site_plan import PodPlan, SitePlan
 from gridmill.render.documents.acceptance import acceptance_document
+from gridmill.render.documents.backup import BACKUP
 from gridmill.render.documents.base import BASE
 from gridmill.render.documents.clock import CLOCK
 from gridmill.render.documents.cuda import CUDA
@@ -40,7 +41,7 @@ def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
         CONTROL,
         ("control.yml", "decommission_control.yml"),
         entries(controllers, host_keys),
-        grouped(plan, controllers, ON_CONTROLLERS),
+        grouped(plan, controllers, (*ON_CONTROLLERS, BACKUP)),
         variables_of_all(plan, ON_CONTROLLERS),
     )
 

@@ -10,6 +10,7 @@ from ansible.module_utils.gridmill_node import (
     login_checks,
     machine_checks,
     network_checks,
+    newest_backup,
     nvidia_checks,
     reboot,
     slurm_checks,
@@ -30,6 +31,7 @@ HARDWARE: dict[str, CheckFunction] = {
     "nvlinks": nvidia_checks.nvlinks,
 }
 SERVICES: dict[str, CheckFunction] = {
+    "backup": newest_backup.check,
     "hostname": system_checks.hostname,
     "addresses": network_checks.addresses,
     "resolves": network_checks.resolves,
