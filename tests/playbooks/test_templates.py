@@ -42,6 +42,7 @@ VARIABLES: dict[str, Any] = {
     "slurm_controller_partitions": [{"PartitionName": "gpu", "Nodes": "n[1-2]"}],
     "slurm_controller_gres": [{"AutoDetect": "nvml"}],
     "slurm_controller_cgroup": {"CgroupPlugin": "disabled"},
+    "backup_at": "02:30",
     "slurm_controller_database": {"PurgeEventAfter": "12months"},
     "slurm_controller_database_buffer_pool": "128M",
     "slurm_compute_controllers": ["a:6817", "b:6817"],
