@@ -22,7 +22,7 @@ def test_the_clusters_key_is_rotated_under_a_running_job(site: SiteCopy, control
     submit = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"
     step = "srun --nodes=2 --overlap true || exit 9"
     script = f"while [ ! -e /tmp/rotated ]; do {step}; sleep 0.5; done; {step}"
-    job = controller.check_output(f"{submit} --time=5 --nodes=2 --wrap='{script}'")
+    job = controller.check_output(f"{submit} --time=30 --nodes=2 --wrap='{script}'")
     site.edit("    scheduler:\n", "    scheduler:\n      keyEpoch: 2\n      keyOverlapSeconds: 3\n")
     done = site.pulumi("up", "--yes")
     assert "keys" in done.text
