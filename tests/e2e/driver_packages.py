@@ -73,6 +73,8 @@ PROGRAMS = {
     "nvidia-smi": ("/usr/bin/nvidia-smi", SMI, ""),
     "nvidia-persistenced": ("/usr/bin/nvidia-persistenced", DAEMON, "nvidia-persistenced"),
     "nvidia-fabricmanager": ("/usr/bin/nv-fabricmanager", DAEMON, "nvidia-fabricmanager"),
+    "cuda-toolkit-12-4": ("/usr/local/cuda-12.4/bin/nvcc", DAEMON, ""),
+    "cuda-toolkit-12-8": ("/usr/local/cuda-12.8/bin/nvcc", DAEMON, ""),
 }
 
 
@@ -110,6 +112,8 @@ def make(repository: Path, versions: list[str]) -> str:
         for name, fields in driver(version).items():
             build(repository, name, f"{version}-1", fields)
     build(repository, "libnccl2", "2.29.3-1+cuda13.1", {"Provides": "libnccl.so.2"})
+    for toolkit in ("12.4", "12.8"):
+        build(repository, f"cuda-toolkit-{toolkit.replace('.', '-')}", f"{toolkit}.1-1", {})
     build(repository, "tzdata", "99.0-1", {})
     run("rm", "-r", str(repository / "build"))
     index = run("apt-ftparchive", "packages", ".", cwd=repository)

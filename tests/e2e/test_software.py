@@ -52,6 +52,7 @@ id: debian-13-mirror
 os: debian-13
 drivers: ["{OLD}", "{NEW}"]
 nccl: ["2.29.3"]
+cuda: ["12.4", "12.8"]
 packages:
   driver: {{nvidia-smi: "{{driver}}-*", libcuda1: "{{driver}}-*"}}
   modules:
@@ -61,13 +62,13 @@ packages:
   fabricManager: {{nvidia-fabricmanager: "{{driver}}-*"}}
   pinned: ["*nvidia*", "libcuda1"]
   nccl: {{libnccl2: "{{nccl}}-*"}}
-  cuda: {{cuda-toolkit: ""}}
-provides: ["*nvidia*", "libcuda1", "libnccl2"]
+  cuda: {{"cuda-toolkit-{{cuda-}}": "{{cuda}}.*"}}
+provides: ["*nvidia*", "libcuda1", "libnccl2", "cuda-*"]
 sources: [{{of: all, from: a test, confidence: simulated}}]
 """
 PLAYBOOK = """\
 - {name: Sources, hosts: all, gather_facts: false, become: true, roles: [package_sources]}
-- {name: Driver, hosts: gpu, gather_facts: false, become: true, roles: [nvidia, nccl]}
+- {name: Driver, hosts: gpu, gather_facts: false, become: true, roles: [nvidia, nccl, cuda]}
 - {name: Verification, hosts: all, gather_facts: false, become: true, roles: [verify]}
 """
 TELLS = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (simulated)"
@@ -76,8 +77,8 @@ set -eu
 umount /proc/driver 2>/dev/null || true
 systemctl --quiet stop nvidia-persistenced nvidia-fabricmanager 2>/dev/null || true
 rm -rf /etc/apt/*/gridmill-source-* /etc/apt/preferences.d/gridmill-nvidia /etc/apt/preferences.d/gridmill-nccl
-rm -rf /var/lib/gridmill/reboot-needed /etc/systemd/system/nvidia-persistenced.service.d
-apt-get --quiet=2 --yes --allow-change-held-packages purge '*nvidia*' libcuda1 libnccl2 >/dev/null 2>&1 || true
+rm -rf /srv/gridmill-test/unsigned /srv/gridmill-test/forged /var/lib/gridmill/reboot-needed /etc/systemd/system/nvidia-persistenced.service.d
+apt-get --quiet=2 --yes --allow-change-held-packages purge '*nvidia*' libcuda1 libnccl2 'cuda-toolkit-*' >/dev/null 2>&1 || true
 """
 
 
@@ -92,7 +93,8 @@ class Driver:
         """The pod's document with this machine only."""
         text = self.site.stack_file.read_text(encoding="utf-8")
         data = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
-        data["software"]["nvidia"] = {"source": "mirror", "driver": version, "kernelModules": flavour, "nccl": "2.29.3"}
+        nvidia = {"source": "mirror", "driver": version, "kernelModules": flavour, "nccl": "2.29.3"}
+        data["software"]["nvidia"] = {**nvidia, "cuda": {"toolkit": "node", "versions": ["12.4", "12.8"]}}
         mirror = {
             "url": "https://packages.example",
             "fingerprint": fingerprint(self.key),
@@ -100,7 +102,8 @@ class Driver:
         }
         data["software"]["sources"] = {"mirror": mirror}
         data["pods"]["pod-a"]["nodes"]["store"] |= {"sku": "sim-l40s", "services": ["storage"]}
-        document = documents(plan_site(build_definition(data, self.root)))["pod-a"]
+        plan = plan_site(build_definition(data, self.root))
+        document = documents(plan)["pod-a"]
         for name in ("controllers", "carry", "decommission"):
             document.pop(name)
         document["scope"], document["playbook"] = "driver", PLAYBOOK_NAME
@@ -112,6 +115,7 @@ class Driver:
             one["vars"] for one in document["groups"].values() if "package_sources_wanted" in one.get("vars", {})
         ]
         variables["package_sources_wanted"]["mirror"]["url"] = self.url
+        variables |= {"cuda_packages": plan.nvidia.cuda, "cuda_source": "mirror"}  # as if users logged in here
         return document
 
     def converge(self, document: dict[str, Any], action: str, *, check: bool = True) -> tuple[list[str], str]:
@@ -175,6 +179,7 @@ def test_a_driver_is_installed_held_and_in_service(driver: Driver, store: Host) 
     assert "nvidia-kernel-dkms" not in versions
     held = store.check_output("apt-mark showhold").split()
     assert {"nvidia-smi", "libcuda1", "nvidia-open-kernel-dkms", "nvidia-fabricmanager", "libnccl2"} <= set(held)
+    assert store.check_output("ls -d /usr/local/cuda-*").split() == ["/usr/local/cuda-12.4", "/usr/local/cuda-12.8"]
     for service in ("nvidia-persistenced", "nvidia-fabricmanager"):
         assert store.service(service).is_running and store.service(service).is_enabled
 

@@ -146,3 +146,41 @@ def test_another_address_of_the_mirror_is_no_matter_of_the_controllers(data: dic
     data["software"]["sources"]["mirror"]["url"] = "https://other.example/nvidia"
     after = made(data, root)
     assert before["control"] == after["control"] and before["acceptance"] == after["acceptance"]
+
+
+PREBUILT = """\
+id: debian-13-mirror
+os: debian-13
+drivers: ["590.48.01"]
+nccl: ["2.29.3"]
+packages:
+  driver: {nvidia-driver-cuda: "{driver}-*"}
+  modules: {open: {prebuilt: {"nvidia-modules-open-{branch}": "{driver}-*"}}}
+  headers: {linux-headers-amd64: ""}
+  persistence: {nvidia-persistenced: "{driver}-*"}
+  pinned: ["*nvidia*"]
+  nccl: {libnccl2: "{nccl}-*"}
+  cuda: {}
+sources: [{of: all, from: a test, confidence: unverified}]
+"""
+
+
+def test_modules_that_the_source_has_built_need_no_headers(data: dict[str, Any], root: Path) -> None:
+    skus = root / "inventories" / "lab" / "skus"
+    skus.unlink()
+    (skus / "software").mkdir(parents=True)
+    (skus / "nodes").mkdir()
+    (skus / "software" / "debian-13-mirror.yaml").write_text(PREBUILT, encoding="utf-8")
+    for file in (ROOT / "inventories" / "lab" / "skus" / "nodes").iterdir():
+        (skus / "nodes" / file.name).write_bytes(file.read_bytes())
+    text = (ROOT / "gridmill" / "catalog" / "nodes" / "srv-4xl40s.yaml").read_text(encoding="utf-8")
+    text = text.replace("srv-4xl40s", "signed").replace("sources:", "platform: {kernelModules: prebuilt}\nsources:")
+    (skus / "nodes" / "signed.yaml").write_text(text, encoding="utf-8")
+    data["pods"]["pod-b"]["nodes"]["gpu"]["sku"] = "signed"
+    plan = planned(data, root).drivers["signed"]
+    assert plan.packages == {
+        "nvidia-driver-cuda": "590.48.01-*",
+        "nvidia-modules-open-590": "590.48.01-*",
+        "nvidia-persistenced": "590.48.01-*",
+    }
+    assert plan.headers == {} and "nvidia-kernel-open-dkms" in plan.absent
