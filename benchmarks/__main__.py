@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 
 from benchmarks.measure import table
@@ -24,7 +25,14 @@ def main() -> int:
     rows = []
     for name in options.names or DEFAULT:
         rows += importlib.import_module(f"benchmarks.{name}").benchmark()
-    print(json.dumps([row.as_dict() for row in rows], indent=2) if options.json else table(rows))
+    load, cores = os.getloadavg()[0], len(os.sched_getaffinity(0))
+    if options.json:
+        print(json.dumps({"load": load, "cores": cores, "rows": [row.as_dict() for row in rows]}, indent=2))
+    else:
+        busy = f"\nload {load:.1f} on {cores} cores: others work here, and times are longer than the work" * (
+            load > cores
+        )
+        print(table(rows) + busy)
     return 0 if all(row.met for row in rows) else 1
 
 
