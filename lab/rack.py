@@ -28,6 +28,7 @@ class RackedGpus:
     memory_mib: int
     power_min_w: int
     power_max_w: int
+    power_default_w: int
     nvlinks: int
 
 
@@ -104,6 +105,7 @@ def from_plan(plan: SitePlan) -> RackedSite:
                 memory_mib=host.gpu.memory_bytes // _MIB,
                 power_min_w=host.gpu.power_min_w,
                 power_max_w=host.gpu.power_max_w,
+                power_default_w=host.gpu.power_default_w,
                 nvlinks=host.gpu.nvlinks,
             ),
         )

@@ -113,6 +113,6 @@ def gpus_configuration(host: RackedHost, gpus: RackedGpus, site: str) -> str:
         f"memory_mib = {gpus.memory_mib}\n"
         f"power_min_w = {gpus.power_min_w}\n"
         f"power_max_w = {gpus.power_max_w}\n"
-        f"power_default_w = {gpus.power_max_w}\n"
+        f"power_default_w = {gpus.power_default_w}\n"
         f"nvlinks = {gpus.nvlinks}\n"
     )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gridmill.catalog.json_schema import sku_schemas
 from gridmill.errors import GridmillError, ProblemsError
 from gridmill.load import load_definition
 from gridmill.plan import SitePlan, plan_site
@@ -144,9 +145,11 @@ def document(options: argparse.Namespace) -> int:
 def render(options: argparse.Namespace) -> int:
     """Write what is generated from a definition into inventories/<site>/ and docs/reference/."""
     plan = _plan(options.stack)
+    reference = ROOT / "docs" / "reference"
     files = {
         ROOT / "inventories" / plan.name / "hosts.yml": inventory_yaml(documents(plan)),
-        ROOT / "docs" / "reference" / "site.schema.json": _schema_text(),
+        reference / "site.schema.json": _schema_text(site_schema()),
+        **{reference / name: _schema_text(schema) for name, schema in sku_schemas().items()},
     }
     stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     names = [str(path.relative_to(ROOT)) for path in stale]
@@ -162,7 +165,7 @@ def render(options: argparse.Namespace) -> int:
 
 def schema(options: argparse.Namespace) -> int:
     """Print the JSON Schema of the stack definition."""
-    print(_schema_text(), end="")
+    print(_schema_text(site_schema()), end="")
     return 0
 
 
@@ -198,8 +201,8 @@ def _stack_file(stack: str) -> Path:
     return path if path.suffix == ".yaml" else ROOT / f"Pulumi.{stack}.yaml"
 
 
-def _schema_text() -> str:
-    return json.dumps(site_schema(), indent=2, ensure_ascii=False) + "\n"
+def _schema_text(schema: dict[str, Any]) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _print(data: dict[str, Any], options: argparse.Namespace, text: str) -> None:

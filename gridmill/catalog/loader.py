@@ -10,13 +10,23 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gridmill.catalog.schema import Compatibility, Gpu, Node, Pdu, SoftwareSet
+from gridmill.catalog.consistency import entry_problems, node_problems
+from gridmill.catalog.schema import (
+    Compatibility,
+    CoolingUnit,
+    Equipment,
+    Gpu,
+    Node,
+    Pdu,
+    SoftwareSet,
+    UpsModule,
+)
 from gridmill.errors import Problem, ProblemsError
 from gridmill.model.diagnose import problems_of
 from gridmill.yaml_lines import parse
 
 BUILT_IN = Path(__file__).parent
-_Entry = TypeVar("_Entry", Gpu, Node, Pdu, SoftwareSet, Compatibility)
+_Entry = TypeVar("_Entry", Gpu, Node, Equipment, CoolingUnit, Pdu, UpsModule, SoftwareSet, Compatibility)
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,17 @@ class Catalog:
     software: dict[str, SoftwareSet] = field(default_factory=dict)
     compatibility: dict[str, Compatibility] = field(default_factory=dict)
     pdus: dict[str, Pdu] = field(default_factory=dict)
+    switches: dict[str, Equipment] = field(default_factory=dict)
+    shelves: dict[str, Equipment] = field(default_factory=dict)
+    cooling: dict[str, CoolingUnit] = field(default_factory=dict)
+    ups: dict[str, UpsModule] = field(default_factory=dict)
+    own_gpus: frozenset[str] = frozenset()
+    """GPUs that the site's own files describe."""
+
+    @property
+    def equipment(self) -> dict[str, Equipment]:
+        """What can stand in a rack beside machines."""
+        return {**self.switches, **self.shelves, **self.cooling}
 
     def joined(self, own: Catalog) -> Catalog:
         """This catalogue with a site's own entries, which win."""
@@ -37,6 +58,11 @@ class Catalog:
             self.software | own.software,
             self.compatibility | own.compatibility,
             self.pdus | own.pdus,
+            self.switches | own.switches,
+            self.shelves | own.shelves,
+            self.cooling | own.cooling,
+            self.ups | own.ups,
+            frozenset(own.gpus),
         )
 
     def offered(self, os: str, source: str) -> SoftwareSet | None:
@@ -53,11 +79,7 @@ def load_catalog(own: Path | None = None) -> Catalog:
     catalog = _built_in()
     if own is not None and own.is_dir():
         catalog = catalog.joined(_load(own))
-    problems = [
-        Problem(("gpu", "type"), f"node {node.id}: unknown GPU {node.gpu.type}", ", ".join(sorted(catalog.gpus)))
-        for node in catalog.nodes.values()
-        if node.gpu and node.gpu.type not in catalog.gpus
-    ]
+    problems = [problem for node in catalog.nodes.values() for problem in node_problems(node, catalog.gpus)]
     if problems:
         raise ProblemsError(problems)
     return catalog
@@ -76,6 +98,10 @@ def _load(directory: Path) -> Catalog:
         _entries(directory / "software", SoftwareSet, problems),
         _entries(directory / "compatibility", Compatibility, problems),
         _entries(directory / "pdus", Pdu, problems),
+        _entries(directory / "switches", Equipment, problems),
+        _entries(directory / "shelves", Equipment, problems),
+        _entries(directory / "cooling", CoolingUnit, problems),
+        _entries(directory / "ups", UpsModule, problems),
     )
     if problems:
         raise ProblemsError(problems)
@@ -97,11 +123,14 @@ def _entries(directory: Path, model: type[_Entry], problems: list[Problem]) -> d
 def _entry(path: Path, model: type[_Entry], problems: list[Problem]) -> _Entry | None:
     try:
         document = parse(path.read_text(encoding="utf-8"), str(path))
-        return model.model_validate(document.data)
+        entry = model.model_validate(document.data)
     except ProblemsError as error:
         problems.extend(error.problems)
     except ValidationError as error:
         problems.extend(_located(problems_of(error, model), str(path), document.lines))
+    else:
+        problems.extend(_located(entry_problems(entry), str(path), document.lines))
+        return entry
     return None
 
 

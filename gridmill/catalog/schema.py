@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gridmill.model.base import LineText, Part, SkuId
 from gridmill.model.software import Fingerprint, OriginName, SourceUrl, Version
-from gridmill.units import Bytes, Watts
+from gridmill.units import Bytes, VoltAmperes, Watts
 
 Confidence = Literal["data-sheet", "documented", "measured", "unverified", "simulated"]
 
@@ -30,12 +30,19 @@ class GpuPower(Part):
     min: Watts
     """Lowest power limit."""
     max: Watts
-    """Highest power limit; also the default."""
+    """Highest power limit."""
     idle: Watts
     """Draw without work."""
+    default: Watts | None = None
+    """Power limit after a start; the highest unless said."""
+
+    @property
+    def default_w(self) -> int:
+        """Power limit after a start, in W."""
+        return self.max if self.default is None else self.default
 
 
-Architecture = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell"]
+Architecture = Literal["volta", "turing", "ampere", "ada", "hopper", "blackwell", "blackwell-ultra"]
 """Generation of a GPU; what goes with it stands in compatibility/."""
 
 KernelFlavour = Literal["open", "proprietary"]
@@ -91,10 +98,12 @@ class PowerSupplies(Part):
     """Power that one can give."""
     needed: Annotated[int, Field(ge=1, le=24)] = 1
     """Fewest supplies with which the node runs at all."""
+    redundant: Annotated[int, Field(ge=0, le=23)] = 1
+    """Supplies that can be lost at full power: 1 of `5 + 1`."""
 
 
 class NodePower(Part):
-    """Power of the whole node."""
+    """Power of a whole node, or of another piece of equipment."""
 
     nameplate: Watts
     """What must be provisioned when no cap is in force."""
@@ -122,7 +131,7 @@ class Node(Part):
     """A server."""
 
     id: SkuId
-    kind: Literal["gpu", "cpu", "management", "storage"]
+    kind: Literal["gpu", "cpu", "login", "management", "storage"]
     model: LineText
     units: Annotated[int, Field(ge=1, le=63)]
     """Height in rack units."""
@@ -183,6 +192,37 @@ class Repository(Part):
     """Of the key that signs it."""
     origin: OriginName
     """`Origin` in its Release file."""
+
+
+class Equipment(Part):
+    """What draws power in a rack and is no machine to converge."""
+
+    id: SkuId
+    kind: Literal["switch", "power-shelf", "cooling"]
+    model: LineText
+    units: Annotated[int, Field(ge=0, le=63)]
+    """Height in rack units; 0 for what hangs on a rack's door or stands beside it."""
+    power: NodePower
+    supplies: PowerSupplies | None = None
+    """Power supplies; unknown ones count as one per feed."""
+    sources: Annotated[list[Source], Field(min_length=1)]
+
+
+class CoolingUnit(Equipment):
+    """A cooling unit. Its own draw is part of the site's PUE, unless it stands as equipment in a rack."""
+
+    heat: Watts
+    """Heat that it removes."""
+
+
+class UpsModule(Part):
+    """A module of an uninterruptible power supply."""
+
+    id: SkuId
+    model: LineText
+    module: VoltAmperes
+    """Apparent power."""
+    sources: Annotated[list[Source], Field(min_length=1)]
 
 
 class Pdu(Part):

@@ -16,7 +16,7 @@ from gridmill.model.secrets import BESIDE, SECRET_KEY
 LONGEST_GUESS = 200
 """Characters of a value up to which it is worth guessing what was meant."""
 
-NO_KEYS = frozenset({"[key]", "(mapping)", "(word)"})
+NO_KEYS = frozenset({"[key]", "(mapping)", "(quantity)", "(word)"})
 """Parts of pydantic's places that do not stand in the file: for a key itself, and for the arm of a union."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
@@ -127,6 +128,15 @@ class NodeGroup(Part):
     """What the nodes do; by default what their SKU is made for."""
 
 
+class EquipmentGroup(Part):
+    """Switches, power shelves or cooling units in racks: they draw power and take rack units, and nobody logs in."""
+
+    sku: SkuId
+    """SKU of a switch, shelf or cooling unit in the catalogue, or beside the stack."""
+    at: Annotated[list[SlotPlace], BeforeValidator(every_slot), Field(min_length=1, max_length=LARGEST_GROUP)]
+    """Slots, such as `r1/u46` or `r[1-8]/u[45,46]`; what takes no rack unit stands there only for its phase."""
+
+
 class Pod(Part):
     """A unit of growth: racks with nodes, and a power budget that they must fit."""
 
@@ -147,8 +157,18 @@ class Pod(Part):
     """Racks by key."""
     nodes: Annotated[dict[GroupKey, NodeGroup], Field(min_length=1)]
     """Groups of equal nodes by key."""
+    equipment: Annotated[dict[GroupKey, EquipmentGroup], Field(default_factory=dict)]
+    """What else draws power and takes room, such as `{leaf: {sku: qm9700, at: [r1/u46]}}`."""
     maintenance: Annotated[dict[SlotKey, MaintenanceText], Field(default_factory=dict)]
     """Nodes that are being worked on, by slot, with the reason: `{r2/u9: "PSU 3 replaced, ticket 118"}`. They are left
     out of every run, may be off, and are drained in Slurm; jobs that run there may end."""
     machines: Annotated[dict[SlotKey, Machine], Field(default_factory=dict)]
     """Serial numbers and MAC addresses by slot; a vendor's list, `inventories/<site>/machines.csv`, says the same."""
+
+    @property
+    def groups(self) -> Iterator[tuple[str, str, NodeGroup | EquipmentGroup]]:
+        """Section, key and group of everything that stands in the racks."""
+        for key, group in self.nodes.items():
+            yield "nodes", key, group
+        for key, equipment in self.equipment.items():
+            yield "equipment", key, equipment

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
 
-from gridmill.model.base import GroupKey, Part
+from gridmill.model.base import GroupKey, Part, SkuId
 from gridmill.units import Connection, VoltAmperes, Watts
 
 FeedKey = Annotated[str, StringConstraints(pattern=r"^[A-F]$")]
@@ -17,6 +17,20 @@ Caps = Annotated[
     Discriminator(lambda value: "(mapping)" if isinstance(value, dict) else "(word)"),
 ]
 """Power limits by group, or a word for a policy."""
+
+
+def _written_as(value: object) -> str:
+    """Whether a size is a quantity, or the SKU of something with that size."""
+    return "(word)" if isinstance(value, str) and value[:1].isalpha() else "(quantity)"
+
+
+ModuleSize = Annotated[
+    Annotated[VoltAmperes, Tag("(quantity)")] | Annotated[SkuId, Tag("(word)")], Discriminator(_written_as)
+]
+"""Apparent power, or a SKU in ups/."""
+
+HeatSize = Annotated[Annotated[Watts, Tag("(quantity)")] | Annotated[SkuId, Tag("(word)")], Discriminator(_written_as)]
+"""Heat, or a SKU in cooling/."""
 
 CODE_FACTORS = {"iec": 1.0, "nec": 0.8}
 """Share of a breaker's rating that continuous load may take: IEC 60364 / NEN 1010 know no general derating below the
@@ -33,8 +47,8 @@ class Ups(Part):
 
     modules: Annotated[int, Field(ge=1, le=64)]
     """Modules that share the load."""
-    module: VoltAmperes
-    """Apparent power of one module, such as `50 kVA`."""
+    module: ModuleSize
+    """Apparent power of one module, such as `50 kVA`, or its SKU, such as `ups-50kva`."""
 
 
 class Feed(Part):
@@ -73,5 +87,5 @@ class Cooling(Part):
 
     units: Annotated[int, Field(ge=1, le=64)]
     """Units that share the heat."""
-    unit: Watts
-    """Heat that one unit removes, such as `40 kW`."""
+    unit: HeatSize
+    """Heat that one unit removes, such as `40 kW`, or its SKU, such as `rear-door-40kw`."""

@@ -40,8 +40,8 @@ def every_slot(items: Any) -> Any:
 def as_written(path: Path, data: Any) -> Path:
     """The path of a slot in the definition as it was written, where one item may stand for many slots."""
     match path:
-        case ("pods", pod, "nodes", group, "at", int(position), *rest):
-            items = data["pods"][pod]["nodes"][group]["at"]
+        case ("pods", pod, ("nodes" | "equipment") as section, group, "at", int(position), *rest):
+            items = data["pods"][pod][section][group]["at"]
             ends = itertools.accumulate(len(slots_of(item)) for item in items)
             index = next((number for number, end in enumerate(ends) if position < end), position)
             return (*path[:5], index, *rest)

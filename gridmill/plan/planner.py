@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gridmill.catalog import Catalog
 from gridmill.load import Definition
 from gridmill.model import Machine, Network, Person, Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.plan.kernel import plan_kernels
 from gridmill.plan.nvidia import plan_nvidia
-from gridmill.plan.site_plan import AccessPlan, BackupPlan, GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, VlanPlan
+from gridmill.plan.site_plan import (
+    AccessPlan,
+    BackupPlan,
+    EquipmentPlan,
+    GpuPlan,
+    HostPlan,
+    PodPlan,
+    PowerPlan,
+    SitePlan,
+    VlanPlan,
+)
 from gridmill.plan.slurm import plan_slurm
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
@@ -107,7 +118,21 @@ def _plan_pod(definition: Definition, caps: Caps, key: str, pod: Pod) -> PodPlan
             hosts.append(_plan_host(definition, caps, key, group_key, slot, addresses))
     hosts.sort(key=lambda host: (racks[host.rack], host.unit))
     power = _power(pod.budget, pod_draw(pod, catalog, caps))
-    return PodPlan(key, index, str(network), tuple(hosts), power, str(network6) if network6 else None, pod.from_)
+    network6_text = str(network6) if network6 else None
+    equipment = _plan_equipment(pod, catalog)
+    return PodPlan(key, index, str(network), tuple(hosts), power, network6_text, pod.from_, equipment)
+
+
+def _plan_equipment(pod: Pod, catalog: Catalog) -> tuple[EquipmentPlan, ...]:
+    """Switches, shelves and cooling units by rack and unit."""
+    known = catalog.equipment
+    found = (
+        EquipmentPlan(key, sku.id, sku.kind, slot.rack, slot.unit, sku.power.nameplate)
+        for key, group in pod.equipment.items()
+        for sku in (known[group.sku],)
+        for slot in group.at
+    )
+    return tuple(sorted(found, key=lambda item: (item.rack, item.unit, item.group)))
 
 
 def _records(network: Network, *, addresses: bool) -> dict[str, str]:
@@ -138,6 +163,10 @@ def _plan_host(
             kind.nvlinks,
             kind.power.min,
             kind.power.max,
+            kind.power.default_w,
+            f"inventories/{site.name}/skus/gpus/{kind.id}.yaml"
+            if kind.id in catalog.own_gpus
+            else f"gridmill/catalog/gpus/{kind.id}.yaml",
             min(kind.power.max, max(kind.power.min, caps[group_key])) if group_key in caps else None,
         )
     name = node_label(pod_key, slot)

@@ -23,6 +23,10 @@ class GpuPlan:
     nvlinks: int
     power_min_w: int
     power_max_w: int
+    power_default_w: int
+    """Power limit after a start."""
+    entry: str
+    """The catalogue's file that says so."""
     cap_w: int | None = None
     """Power limit that the plan sets on each; None leaves the default."""
 
@@ -69,6 +73,18 @@ class KernelPlan:
 
 
 @dataclass(frozen=True)
+class EquipmentPlan:
+    """What stands in a rack and is no machine: a switch, a power shelf, a cooling unit."""
+
+    group: str
+    sku: str
+    kind: str
+    rack: str
+    unit: int
+    nameplate_w: int
+
+
+@dataclass(frozen=True)
 class PowerPlan:
     """Draw of a pod or a site in W, IT side unless said otherwise."""
 
@@ -99,6 +115,7 @@ class PodPlan:
     """Its /64, in CIDR form."""
     planned_from: str | None = None
     """Date from which a pod is expected that is not on the floor yet; None for one that is."""
+    equipment: tuple[EquipmentPlan, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ def power_table(plan: SitePlan, report: PowerReport) -> str:
         for row in report.limits
     ]
     lines = [f"Site {plan.name}" + (", simulated" if plan.simulated else ""), "", *columns(draw), ""]
+    if equipment := sum(item.nameplate_w for pod in plan.pods for item in pod.equipment):
+        lines += [f"of the nameplate, switches and other equipment: {kilowatts(equipment)}", ""]
     if report.gpu_caps_w:
         shown = ", ".join(f"{group} {watts} W" for group, watts in report.gpu_caps_w.items())
         lines += [f"power limit per GPU: {shown}", ""]

@@ -27,6 +27,8 @@ def site_table(plan: SitePlan) -> str:
         for host in pod.hosts
     ]
     lines = [f"Site {plan.name}, {plan.domain}" + (", simulated" if plan.simulated else ""), "", *columns(rows), ""]
+    if equipment := _equipment(plan):
+        lines += [*columns(equipment), ""]
     lines += [*columns(_networks(plan)), ""]
     power = [("POWER", "NAMEPLATE", "LIMIT", "MARGIN")]
     power += [
@@ -39,6 +41,16 @@ def site_table(plan: SitePlan) -> str:
         power.append((f"{pod.key}, from {pod.planned_from}", *limits))
         power.append(_at_meter(f"meter with {pod.key}", step.meter_w, plan))
     return "\n".join([*lines, *columns(power)])
+
+
+def _equipment(plan: SitePlan) -> list[tuple[str, ...]]:
+    """What draws power and is no machine; empty when there is none."""
+    rows = [
+        (item.group, f"{pod.key} {item.rack}/u{item.unit}", item.sku, item.kind, kilowatts(item.nameplate_w))
+        for pod in plan.pods
+        for item in pod.equipment
+    ]
+    return [("EQUIPMENT", "PLACE", "SKU", "KIND", "NAMEPLATE"), *rows] if rows else []
 
 
 def _networks(plan: SitePlan) -> list[tuple[str, ...]]:

@@ -140,6 +140,6 @@ def _missing_managers(sku: Node, gpu: Gpu, offered: SoftwareSet) -> list[str]:
     if not sku.fabric_manager:
         return []
     missing = [] if offered.packages.fabric_manager else ["Fabric Manager"]
-    if gpu.architecture == "blackwell" and not offered.packages.subnet_manager:
+    if gpu.architecture.startswith("blackwell") and not offered.packages.subnet_manager:
         missing.append("NVLink subnet manager")
     return missing

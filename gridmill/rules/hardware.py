@@ -1,10 +1,10 @@
-"""Nodes: known SKUs, in racks that exist, in slots that are free and high enough, with names that fit."""
+"""Nodes and equipment: known SKUs, in racks that exist, in slots that are free and high enough, with names that fit."""
 
 from __future__ import annotations
 
 import difflib
 
-from gridmill.catalog import Catalog, Node
+from gridmill.catalog import Catalog, Equipment, Node
 from gridmill.errors import Path, Problem
 from gridmill.model import Site, Slot
 from gridmill.model.pods import Pod
@@ -24,17 +24,16 @@ def hardware_problems(site: Site, catalog: Catalog) -> list[Problem]:
     names: dict[str, Path] = {}
     for pod_key, pod in site.pods.items():
         occupied: dict[tuple[str, int], tuple[Path, str]] = {}
-        for group_key, group in pod.nodes.items():
-            path: Path = ("pods", pod_key, "nodes", group_key)
-            sku = catalog.nodes.get(group.sku)
+        for section, group_key, group in pod.groups:
+            path: Path = ("pods", pod_key, section, group_key)
+            sku = _sku(section, group.sku, catalog)
             if sku is None:
-                near = difflib.get_close_matches(group.sku, catalog.nodes, n=1)
-                hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
-                known = ", ".join(sorted(catalog.nodes))
-                problems.append(Problem((*path, "sku"), f"unknown SKU {group.sku}", f"one of {known}", hint))
+                problems.append(_unknown((*path, "sku"), section, group.sku, catalog))
             for position, slot in enumerate(group.at):
                 place = (*path, "at", position)
                 problems += _slot_problems(pod, slot, sku, place, occupied, group_key)
+                if section != "nodes":
+                    continue
                 name = node_label(pod_key, slot)
                 if len(name) > LONGEST_LABEL:
                     message = f"{name} has {len(name)} characters"
@@ -46,10 +45,26 @@ def hardware_problems(site: Site, catalog: Catalog) -> list[Problem]:
     return problems
 
 
+def _sku(section: str, sku: str, catalog: Catalog) -> Node | Equipment | None:
+    return catalog.nodes.get(sku) if section == "nodes" else catalog.equipment.get(sku)
+
+
+def _unknown(path: Path, section: str, sku: str, catalog: Catalog) -> Problem:
+    """A SKU that nobody knows, or that belongs into the other section."""
+    known: list[str] = sorted(catalog.nodes if section == "nodes" else catalog.equipment)
+    other = "equipment" if section == "nodes" else "nodes"
+    if _sku(other, sku, catalog):
+        hint = f"put the group under `{other}`"
+    else:
+        near = difflib.get_close_matches(sku, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
+    return Problem(path, f"unknown SKU {sku}", f"one of {', '.join(known)}", hint)
+
+
 def _slot_problems(
     pod: Pod,
     slot: Slot,
-    sku: Node | None,
+    sku: Node | Equipment | None,
     place: Path,
     occupied: dict[tuple[str, int], tuple[Path, str]],
     group: str,
@@ -59,13 +74,13 @@ def _slot_problems(
         known = ", ".join(sorted(pod.racks))
         return [Problem(place, f"unknown rack {slot.rack}", f"one of {known}", f"add `{slot.rack}: {{}}` to racks")]
     units = sku.units if sku else 1
-    top = slot.unit + units - 1
+    top = slot.unit + max(units, 1) - 1
     problems: list[Problem] = []
     if top > rack.height:
         message = f"{slot} needs units {slot.unit} to {top}, and the rack ends at {rack.height}"
         hint = f"u{rack.height - units + 1} or lower" if rack.height >= units else "a higher rack"
         problems.append(Problem(place, message, f"{units} units inside the rack", hint))
-    for unit in range(slot.unit, top + 1):
+    for unit in range(slot.unit, slot.unit + units):
         holder, name = occupied.setdefault((slot.rack, unit), (place, f"{group} at {slot}"))
         if holder != place:
             problems.append(Problem(place, f"unit {unit} of {slot.rack} is taken by {name}", "a free slot"))

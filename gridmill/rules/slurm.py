@@ -12,6 +12,7 @@ from gridmill.rules.people import nearest, people
 DEFAULT_SERVICES: dict[str, tuple[Service, ...]] = {
     "gpu": ("compute",),
     "cpu": ("compute",),
+    "login": ("login",),
     "storage": ("storage",),
     "management": ("controller", "login"),
 }

@@ -16,7 +16,13 @@ from lab.racking import RackingSite, files
 from lab.rootfs import bootstrap_arguments, customize_script, digest, recipe
 
 GPUS = RackedGpus(
-    model="NVIDIA H100 80GB HBM3", count=8, memory_mib=81559, power_min_w=200, power_max_w=700, nvlinks=18
+    model="NVIDIA H100 80GB HBM3",
+    count=8,
+    memory_mib=81559,
+    power_min_w=200,
+    power_max_w=700,
+    power_default_w=650,
+    nvlinks=18,
 )
 GPU_HOST = RackedHost("pod-a-r1-u01", "pod-a-r1-u01.lab.example", "198.18.4.65", "SN-1", GPUS)
 PLAIN_HOST = RackedHost("pod-a-r1-u40", "pod-a-r1-u40.lab.example", "198.18.4.104", None, None)
@@ -173,7 +179,7 @@ def test_moving_a_machine_is_noticed_but_not_a_new_power_limit() -> None:
         GPU_HOST.fqdn,
         GPU_HOST.address,
         "SN-1",
-        RackedGpus(GPUS.model, 8, GPUS.memory_mib, 200, 500, 18),
+        RackedGpus(GPUS.model, 8, GPUS.memory_mib, 200, 500, 500, 18),
     )
     another = dataclasses.replace(GPU_HOST, serial="SN-2")
     here = place_of(GPU_HOST, "lab")

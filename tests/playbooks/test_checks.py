@@ -13,10 +13,11 @@ from ansible.module_utils.gridmill_node.checks import summary
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
 from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, for_host, verify
 
+RANGE = {"min_w": 200, "max_w": 700, "default_w": 700}
 GOOD: list[tuple[dict[str, Any], str]] = [
     ({"check": "nvidia_driver", "version": "550.163.01"}, "smi-driver.csv"),
     ({"check": "gpus", "count": 8, "name_contains": "H100"}, "smi-names.csv"),
-    ({"check": "gpu_power_range", "min_w": 200, "max_w": 700}, "smi-power.csv"),
+    ({"check": "gpu_power_range", **RANGE}, "smi-power.csv"),
     ({"check": "gpu_power_limit", "watts": 500}, "smi-limit.csv"),
     ({"check": "nvlinks", "count": 18}, "smi-nvlink.txt"),
     ({"check": "slurm_node", "name": "t-gpu", "states": ["IDLE"], "gres": "gpu:h100:8"}, "node.txt"),
@@ -29,8 +30,10 @@ BAD: list[tuple[dict[str, Any], str, tuple[str, str], str]] = [
     ({"check": "gpus", "count": 8}, "smi-names.csv", ("7, simulated NVIDIA H100 80GB HBM3\n", ""), "7 x"),
     ({"check": "gpus", "count": 8, "name_contains": "H200"}, "smi-names.csv", ("", ""), "H100"),
     ({"check": "gpus", "count": 8}, "smi-names.csv", ("0, sim", "No devices were found\n0, sim"), "unexpected answer"),
-    ({"check": "gpu_power_range", "min_w": 200, "max_w": 700}, "smi-power.csv", ("700.00", "650.00"), "650.00 W"),
-    ({"check": "gpu_power_range", "min_w": 200, "max_w": 700}, "smi-power.csv", ("200.00", "[N/A]"), "[N/A]"),
+    ({"check": "gpu_power_range", **RANGE}, "smi-power.csv", ("200.00, 700.00", "200.00, 650.00"), "200.00-650.00 W"),
+    ({"check": "gpu_power_range", **RANGE}, "smi-power.csv", ("200.00", "[N/A]"), "[N/A]"),
+    ({"check": "gpu_power_range", **RANGE}, "smi-power.csv", ("0, 200.00", "0, 100.00"), "GPU 0: 100.00-700.00 W"),
+    ({"check": "gpu_power_range", **RANGE, "default_w": 600}, "smi-power.csv", ("", ""), "default 700.00 W"),
     ({"check": "gpu_power_limit", "watts": 500}, "smi-limit.csv", ("3, 500.00", "3, 600.00"), "GPU 3: 600.00 W"),
     ({"check": "gpu_power_limit", "watts": 500}, "smi-limit.csv", ("3, 500.00", "3, [N/A]"), "GPU 3: [N/A] W"),
     ({"check": "nvlinks", "count": 18}, "smi-nvlink.txt", ("Link 5: 26.562 GB/s", "Link 5: <inactive>"), "GPU 0: 17"),
@@ -223,6 +226,15 @@ def test_dns_packets() -> None:
         with pytest.raises(dns.NoAnswerError):
             dns.answers(broken[:12] if broken == reply[:-3] else broken, 7, dns.TYPE_A)
     assert dns.reverse_name("198.18.0.9") == "9.0.18.198.in-addr.arpa"
+
+
+def test_another_power_range_names_the_file_to_mend(recorded: dict[str, str]) -> None:
+    entry = "gridmill/catalog/gpus/h100-nvl.yaml"
+    wanted = {"check": "gpu_power_range", **RANGE, "max_w": 400, "default_w": 400, "entry": entry}
+    told = verify([wanted], answering(recorded["smi-power.csv"]))[0]
+    assert not told["ok"]
+    assert told["expected"] == "200-400 W, default 400 W"
+    assert entry in told["hint"]
 
 
 def test_private_files(tmp_path: Any) -> None:

@@ -15,6 +15,7 @@ SKUS = {
     "dgx-h100": (4600, 8, 200, 700, 6, 3300, 3),
     "srv-mgmt": (800, 0, 0, 0, 2, 1000, 1),
     "srv-nvme": (1200, 0, 0, 0, 2, 1600, 1),
+    "qm9700": (1720, 0, 0, 0, 2, 2000, 1),
 }
 PDU_AMPERES = {"pdu-3x16a": 16, "pdu-3x32a": 32, "pdu-3x63a": 63}
 
@@ -39,6 +40,11 @@ class Replay:
     off: list[str] = field(default_factory=list)
 
 
+def groups(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Everything that stands in a pod's racks."""
+    return [*pod["nodes"].values(), *pod.get("equipment", {}).values()]
+
+
 def losses(site: dict[str, Any]) -> list[Loss]:
     """Every single loss, and none."""
     pod = site["pods"]["pod-a"]
@@ -48,7 +54,7 @@ def losses(site: dict[str, Any]) -> list[Loss]:
         if definition.get("ups"):
             found.append(Loss(ups_module=feed))
     found += [Loss(pdu=(rack, feed)) for rack, data in pod["racks"].items() for feed in data["pdus"]]
-    for group in pod["nodes"].values():
+    for group in groups(pod):
         found += [Loss(supply=(slot, number)) for slot in group["at"] for number in range(SKUS[group["sku"]][4])]
     return found
 
@@ -61,7 +67,7 @@ def replay(site: dict[str, Any], cap_w: int, loss: Loss) -> Replay:
     phases: dict[tuple[str, str, int], float] = {}
     feeds: dict[str, float] = {}
     total = 0.0
-    for group in pod["nodes"].values():
+    for group in groups(pod):
         fixed, gpus, low, high, supplies, each, needed = SKUS[group["sku"]]
         draw = fixed + gpus * max(low, min(high, cap_w))
         for slot in group["at"]:

@@ -28,7 +28,14 @@ SLOTS = ["u1", "u9", "u17", "u25"]
 
 
 def site(
-    nodes: int = 4, pdu: str = "pdu-3x32a", racks: int = 2, *, plan: str = "n-1", caps: Any = "none", ups: str = ""
+    nodes: int = 4,
+    pdu: str = "pdu-3x32a",
+    racks: int = 2,
+    *,
+    plan: str = "n-1",
+    caps: Any = "none",
+    ups: str = "",
+    switches: int = 0,
 ) -> dict[str, Any]:
     data = copy.deepcopy(BASE)
     data["grid"] = {"connection": "2 MVA", "pue": 1.2}
@@ -46,6 +53,10 @@ def site(
             },
         }
     }
+    if switches:
+        data["pods"]["pod-a"]["equipment"] = {
+            "leaf": {"sku": "qm9700", "at": [f"r1/u{42 + n}" for n in range(switches)]}
+        }
     return data
 
 
@@ -71,6 +82,7 @@ SITES = st.builds(
     pdu=st.sampled_from(["pdu-3x16a", "pdu-3x32a", "pdu-3x63a"]),
     racks=st.integers(1, 3),
     ups=st.sampled_from(["", "2x40", "3x25", "4x60"]),
+    switches=st.integers(0, 3),
 ).filter(lambda data: len(data["pods"]["pod-a"]["nodes"]["gpu"]["at"]) > 0)
 
 

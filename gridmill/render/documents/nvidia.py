@@ -39,7 +39,13 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
     return [
         {"check": "nvidia_driver", "version": plan.nvidia.driver},
         {"check": "gpus", "count": host.gpu.count, "name_contains": host.gpu.model},
-        {"check": "gpu_power_range", "min_w": host.gpu.power_min_w, "max_w": host.gpu.power_max_w},
+        {
+            "check": "gpu_power_range",
+            "min_w": host.gpu.power_min_w,
+            "max_w": host.gpu.power_max_w,
+            "default_w": host.gpu.power_default_w,
+            "entry": host.gpu.entry,
+        },
         *({"check": "service", "name": name} for name in services),
     ]
 

@@ -1,11 +1,11 @@
-"""What draws power: every planned machine, with its supplies on feeds and phases."""
+"""What draws power: every planned machine and piece of equipment, with its supplies on feeds and phases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gridmill.catalog import Catalog
+from gridmill.catalog import Catalog, Equipment, Node
 from gridmill.model import Power, Site
 from gridmill.model.pods import Rack, Slot
 
@@ -39,7 +39,7 @@ class Supply:
 
 @dataclass(frozen=True)
 class Consumer:
-    """One machine. Its draw is `fixed_w` plus its GPUs at their limit."""
+    """One machine or piece of equipment. Its draw is `fixed_w` plus its GPUs at their limit."""
 
     pod: str
     group: str
@@ -54,6 +54,8 @@ class Consumer:
     """What one supply can give; None when the catalogue does not know."""
     needed: int
     """Fewest supplies with which the machine runs."""
+    section: str = "nodes"
+    """Where its group stands in the pod: `nodes` or `equipment`."""
 
     def draw_w(self, caps: Caps) -> int:
         """The most that the machine draws under these caps."""
@@ -66,33 +68,41 @@ class Consumer:
 
 
 def consumers(site: Site, catalog: Catalog) -> list[Consumer]:
-    """All machines whose SKU and rack are known (other rules refuse the rest)."""
+    """All machines and equipment whose SKU and rack are known (other rules refuse the rest)."""
+    equipment = catalog.equipment
     return [
-        _consumer(site.power, catalog, pod_key, group_key, sku_id, slot, pod.racks[slot.rack])
+        _consumer(site.power, catalog, section, pod_key, group_key, sku, slot, pod.racks[slot.rack])
         for pod_key, pod in site.pods.items()
-        for group_key, group in pod.nodes.items()
-        if (sku_id := group.sku) in catalog.nodes
+        for section, group_key, group in pod.groups
+        if (sku := catalog.nodes.get(group.sku) if section == "nodes" else equipment.get(group.sku))
         for slot in group.at
         if slot.rack in pod.racks
     ]
 
 
 def _consumer(
-    power: Power | None, catalog: Catalog, pod: str, group: str, sku_id: str, slot: Slot, rack: Rack
+    power: Power | None,
+    catalog: Catalog,
+    section: str,
+    pod: str,
+    group: str,
+    sku: Node | Equipment,
+    slot: Slot,
+    rack: Rack,
 ) -> Consumer:
-    sku = catalog.nodes[sku_id]
     gpu, count, gpu_w = None, 0, 0
-    if sku.gpu and sku.gpu.type in catalog.gpus:
+    if isinstance(sku, Node) and sku.gpu and sku.gpu.type in catalog.gpus:
         kind = catalog.gpus[sku.gpu.type]
         gpu, count = GpuClass(group, kind.id, kind.power.min, kind.power.max), sku.gpu.count
         gpu_w = count * kind.power.max
     feeds = sorted(rack.pdus or {}) or sorted(power.feeds if power else ())
     supplies = sku.supplies.count if sku.supplies else len(feeds)
     return Consumer(
+        section=section,
         pod=pod,
         group=group,
         slot=slot,
-        sku=sku_id,
+        sku=sku.id,
         fixed_w=max(0, sku.power.nameplate - gpu_w),
         gpus=count,
         gpu=gpu,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridmill.catalog import Catalog
+from gridmill.catalog import Catalog, Node
 from gridmill.model.pods import Pod
 from gridmill.rules.power.consumers import Caps
 
@@ -32,15 +32,17 @@ class Draw:
 
 
 def pod_draw(pod: Pod, catalog: Catalog, caps: Caps) -> Draw:
-    """Sum over a pod's nodes; groups of unknown SKUs count nothing (another rule refuses them)."""
-    total = Draw()
-    for key, group in pod.nodes.items():
-        if sku := catalog.nodes.get(group.sku):
-            count, power = len(group.at), sku.power
-            allocated = power.nameplate
-            if sku.gpu and key in caps:
-                gpu = catalog.gpus[sku.gpu.type].power
-                allocated -= sku.gpu.count * (gpu.max - min(gpu.max, max(gpu.min, caps[key])))
-            typical = min(power.typical, allocated)
-            total += Draw(power.nameplate * count, allocated * count, typical * count, power.idle * count)
+    """Sum over a pod's nodes and equipment; groups of unknown SKUs count nothing (another rule refuses them)."""
+    total, equipment = Draw(), catalog.equipment
+    for section, key, group in pod.groups:
+        sku = catalog.nodes.get(group.sku) if section == "nodes" else equipment.get(group.sku)
+        if sku is None:
+            continue
+        count, power = len(group.at), sku.power
+        allocated = power.nameplate
+        if isinstance(sku, Node) and sku.gpu and key in caps:
+            gpu = catalog.gpus[sku.gpu.type].power
+            allocated -= sku.gpu.count * (gpu.max - min(gpu.max, max(gpu.min, caps[key])))
+        typical = min(power.typical, allocated)
+        total += Draw(power.nameplate * count, allocated * count, typical * count, power.idle * count)
     return total

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from gridmill.catalog import Catalog
 from gridmill.errors import Path
 from gridmill.model import Power, Site
+from gridmill.model.power import Cooling, Ups
 from gridmill.rules.power.consumers import PHASES, Caps, Consumer, GpuClass
 from gridmill.units import NOMINAL_VOLTAGE
 
@@ -112,13 +113,13 @@ def limits(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[L
     yield from _whole(site, machines)
     if site.power is None:
         return
-    yield from _heat(site, machines)
+    yield from _heat(site, catalog, machines)
     situations = {NORMAL: flows(machines)}
     if site.power.plan == "n-1":
         situations |= {f"with feed {feed} lost": flows(machines, feed) for feed in sorted(site.power.feeds)}
         yield from _after_a_supply(site, catalog, machines, situations[NORMAL])
     for situation, found in situations.items():
-        yield from _feeds(site, site.power, situation, found)
+        yield from _feeds(site, catalog, situation, found)
         yield from _phases(site, catalog, situation, found.phases)
     yield from _supplies(site.power, machines)
 
@@ -151,34 +152,52 @@ def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
         yield Limit(path, "the contracted power", NORMAL, grid.contract.firm, total, grid.pue)
 
 
-def _heat(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
+def _heat(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Limit]:
     """What racks and cooling units can take away; all of the power becomes heat."""
     for (pod, rack), inside in _by(machines, rack=True).items():
         if cooling := site.pods[pod].racks[rack].cooling:
             path: Path = ("pods", pod, "racks", rack, "cooling")
             yield Limit(path, f"the cooling of {pod}/{rack}", NORMAL, cooling, _total(inside))
     for (pod, _), inside in _by(machines, rack=False).items():
-        if units := site.pods[pod].cooling:
+        units = site.pods[pod].cooling
+        if units and (unit := _unit_w(units, catalog)):
             path = ("pods", pod, "cooling")
             element, total = f"the cooling units of {pod}", _total(inside)
-            yield Limit(path, element, NORMAL, units.units * units.unit, total)
+            yield Limit(path, element, NORMAL, units.units * unit, total)
             if site.power and site.power.plan == "n-1":
-                yield Limit(path, element, "with one unit lost", (units.units - 1) * units.unit, total)
+                yield Limit(path, element, "with one unit lost", (units.units - 1) * unit, total)
 
 
-def _feeds(site: Site, power: Power, situation: str, found: Flows) -> Iterator[Limit]:
+def _unit_w(cooling: Cooling, catalog: Catalog) -> int | None:
+    """Heat that one unit removes, in W; None for a SKU that nobody knows."""
+    if isinstance(cooling.unit, int):
+        return cooling.unit
+    return catalog.cooling[cooling.unit].heat if cooling.unit in catalog.cooling else None
+
+
+def _module_va(ups: Ups, catalog: Catalog) -> int | None:
+    """Apparent power of one module, in VA; None for a SKU that nobody knows."""
+    if isinstance(ups.module, int):
+        return ups.module
+    return catalog.ups[ups.module].module if ups.module in catalog.ups else None
+
+
+def _feeds(site: Site, catalog: Catalog, situation: str, found: Flows) -> Iterator[Limit]:
+    power = site.power
+    if power is None:
+        return
     factor = site.grid.power_factor * power.usable
     for key, load in sorted(found.feeds.items()):
         feed = power.feeds.get(key)
         if feed and feed.breaker:
             path: Path = ("power", "feeds", key, "breaker")
             yield Limit(path, f"the breaker of feed {key}", situation, feed.breaker.apparent_va * factor, load)
-        if feed and feed.ups:
+        if feed and feed.ups and (module := _module_va(feed.ups, catalog)):
             path = ("power", "feeds", key, "ups")
             modules = feed.ups.modules
-            yield Limit(path, f"the UPS of feed {key}", situation, modules * feed.ups.module * factor, load)
+            yield Limit(path, f"the UPS of feed {key}", situation, modules * module * factor, load)
             if power.plan == "n-1" and situation == NORMAL:
-                left = (modules - 1) * feed.ups.module * factor
+                left = (modules - 1) * module * factor
                 yield Limit(path, f"the UPS of feed {key}", "with one module lost", left, load)
 
 
@@ -244,11 +263,11 @@ def _supplies(power: Power, machines: list[Consumer]) -> Iterator[Limit]:
     seen: set[tuple[object, ...]] = set()
     for machine in machines:
         feeds = sorted({supply.feed for supply in machine.supplies})
-        kind = (machine.sku, machine.group, machine.pod, tuple(feeds))
+        kind = (machine.sku, machine.section, machine.group, machine.pod, tuple(feeds))
         if machine.supply_w is None or not feeds or kind in seen:
             continue
         seen.add(kind)
-        path = ("pods", machine.pod, "nodes", machine.group, "sku")
+        path = ("pods", machine.pod, machine.section, machine.group, "sku")
         element = f"the power supplies of {machine.group} ({machine.sku})"
         one = Load().plus(machine, 1)
         yield Limit(path, element, NORMAL, machine.supply_w * len(machine.supplies), one)

@@ -18,7 +18,7 @@ from gridmill.units import kilowatts
 def power_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """Everything that the site's power does not hold, each with what would fit."""
     machines = consumers(site, catalog)
-    found = [*_budget_problems(site), *_chain_problems(site, catalog)]
+    found = [*_budget_problems(site), *_chain_problems(site, catalog), *_size_problems(site, catalog)]
     rows = list(limits(site, catalog, machines))
     caps, more = planned_caps(site, machines, rows)
     found += more
@@ -82,11 +82,32 @@ def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
                     expected = f"one of {', '.join(feeds)}" if feeds else "a feed under `power: feeds:`"
                     problems.append(Problem(path, f"unknown feed {feed}", expected, f"add {feed} under power.feeds"))
                 if sku not in catalog.pdus:
-                    near = difflib.get_close_matches(sku, catalog.pdus, n=1)
-                    hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
-                    known = ", ".join(sorted(catalog.pdus))
-                    problems.append(Problem(path, f"unknown SKU {sku}", f"one of {known}", hint))
+                    problems.append(_unknown(path, sku, sorted(catalog.pdus)))
     return problems
+
+
+def _size_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """UPS modules and cooling units that are named by a SKU that nobody knows."""
+    feeds = site.power.feeds if site.power else {}
+    named: list[tuple[Path, int | str, list[str]]] = [
+        *(
+            (("power", "feeds", key, "ups", "module"), feed.ups.module, sorted(catalog.ups))
+            for key, feed in feeds.items()
+            if feed.ups
+        ),
+        *(
+            (("pods", key, "cooling", "unit"), pod.cooling.unit, sorted(catalog.cooling))
+            for key, pod in site.pods.items()
+            if pod.cooling
+        ),
+    ]
+    return [_unknown(path, sku, known) for path, sku, known in named if isinstance(sku, str) and sku not in known]
+
+
+def _unknown(path: Path, sku: str, known: Sequence[str]) -> Problem:
+    near = difflib.get_close_matches(sku, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
+    return Problem(path, f"unknown SKU {sku}", f"one of {', '.join(known)}", hint)
 
 
 def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
@@ -94,16 +115,16 @@ def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
     assert site.power is not None  # noqa: S101 - the caller asked
     problems = []
     for feed in sorted(site.power.feeds):
-        lost: dict[tuple[str, str], list[Consumer]] = {}
+        lost: dict[tuple[str, str, str], list[Consumer]] = {}
         for machine in flows(machines, feed).lost:
-            lost.setdefault((machine.pod, machine.group), []).append(machine)
-        for (pod, group), found in lost.items():
+            lost.setdefault((machine.pod, machine.section, machine.group), []).append(machine)
+        for (pod, section, group), found in lost.items():
             shown = ", ".join(str(machine.slot) for machine in found[:3]) + (" ..." if len(found) > 3 else "")  # noqa: PLR2004
             left = len([supply for supply in found[0].supplies if supply.feed != feed])
             message = f"with feed {feed} lost, {len(found)} of {group} are off ({shown}): {left} supplies are left"
             expected = f"at least {found[0].needed} supplies on other feeds"
             problems.append(
-                Problem(("pods", pod, "nodes", group), message, expected, "PDUs of another feed in the rack")
+                Problem(("pods", pod, section, group), message, expected, "PDUs of another feed in the rack")
             )
     return problems
 
@@ -136,7 +157,7 @@ def _what_fits(limit: Limit, caps: Caps, machines: Sequence[Consumer]) -> list[s
         found.append(f"a cap of {best} W per GPU (power.caps)")
     inside = [machine for machine in machines if _on(limit.path, machine)]
     groups: dict[tuple[str, str], list[Consumer]] = {}
-    for machine in inside:
+    for machine in [machine for machine in inside if machine.section == "nodes"] or inside:
         groups.setdefault((machine.group, machine.sku), []).append(machine)
     if limit.path[-1] != "sku":
         (group, sku), members = max(groups.items(), key=lambda item: item[1][0].draw_w(caps))

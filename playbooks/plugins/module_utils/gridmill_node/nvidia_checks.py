@@ -57,25 +57,34 @@ def gpus(wanted: dict[str, Any], run: Run) -> Check:
 
 
 def power_range(wanted: dict[str, Any], run: Run) -> Check:
-    """Every GPU can be capped from `min_w` to `max_w` watts, and its limit lies within."""
-    low, high = float(wanted["min_w"]), float(wanted["max_w"])
-    rows, problem = query(run, ["index", "power.min_limit", "power.max_limit", "power.limit"])
-    wrong = [f"GPU {row[0]}: {row[1]}-{row[2]} W, limit {row[3]} W" for row in rows if not _in_range(row, low, high)]
+    """Every GPU can be capped from `min_w` to `max_w` watts, starts at `default_w`, and its limit lies within.
+
+    `entry` is the catalogue's file that says so, and is to be mended when the machine is right.
+    """
+    low, high, default = (float(wanted[key]) for key in ("min_w", "max_w", "default_w"))
+    fields = ["index", "power.min_limit", "power.max_limit", "power.default_limit", "power.limit"]
+    rows, problem = query(run, fields)
+    wrong = [
+        f"GPU {index}: {least}-{most} W, default {start} W, limit {limit} W"
+        for index, least, most, start, limit in rows
+        if not _in_range((least, most, start, limit), low, high, default)
+    ]
+    entry = str(wanted.get("entry", "the catalogue's entry of this GPU"))
     return result(
         "gpu_power_range",
         ok=not problem and not wrong,
-        expected=f"{low:g}-{high:g} W",
+        expected=f"{low:g}-{high:g} W, default {default:g} W",
         found=problem or "; ".join(wrong) or f"{low:g}-{high:g} W on {len(rows)} GPUs",
-        hint="the catalogue's entry of this node and the machine differ: a power plan made from it would be wrong",
+        hint=f"mend {entry}, or the machine: a power plan made from a wrong range would be wrong",
     )
 
 
-def _in_range(row: list[str], low: float, high: float) -> bool:
+def _in_range(cells: tuple[str, ...], low: float, high: float, default: float) -> bool:
     try:
-        least, most, limit = (float(cell) for cell in row[1:4])
+        least, most, start, limit = (float(cell) for cell in cells)
     except ValueError:  # "[N/A]", "[Unknown Error]"
         return False
-    return least == low and most == high and low <= limit <= high
+    return least == low and most == high and start == default and low <= limit <= high
 
 
 def power_limit(wanted: dict[str, Any], run: Run) -> Check:
