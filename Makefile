@@ -8,7 +8,7 @@ ENGINE = settings="$$($(PYTHON) tools/engine.py env)" && eval "$$settings"
 # sites whose generated files are committed
 SITES := lab ems1 del1
 
-.PHONY: help setup lab lab-down preview check format test bench golden render lock clean
+.PHONY: help setup lab lab-down preview check format test bench golden render reference lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ golden: setup ## write the golden sites anew; look at the difference
 
 render: setup ## write what is generated from the stack definitions
 	@for site in $(SITES); do $(BIN)/gridmill render $$site; done
+
+reference: setup ## write the generated pages of docs/reference/
+	@$(BIN)/python -m tools.reference
 
 lock: setup ## lock the requirements anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt

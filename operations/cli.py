@@ -29,10 +29,10 @@ from operations.status_table import status_table
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0, or 1 when the definition has problems."""
-    parser = argparse.ArgumentParser(prog="gridmill", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line."""
+    top = argparse.ArgumentParser(prog="gridmill", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
     for name, (function, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(function=function)
@@ -51,7 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
             backup_cli.add_restore(command)
         if function is render:
             command.add_argument("--check", action="store_true", help="fail when committed files are not up to date")
-    options = parser.parse_args(arguments)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status 0, or 1 when the definition has problems."""
+    options = parser().parse_args(arguments)
     try:
         status: int = options.function(options)
     except ProblemsError as error:

@@ -1,0 +1,84 @@
+"""docs/reference/components.md: Pulumi components with their arguments and outputs, read from the source.
+
+The source is parsed, not imported, so that the page can be made without Pulumi's engine.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.reference.markdown import code, page, table
+
+INTRODUCTION = """\
+The resources that a stack shows, and what they carry. They hold no decisions: the plan fills them. What converges
+machines is one `command:local:Command` per phase below them, see [the chain](../concepts/chain.md)."""
+
+_BASES = {"ComponentResource", "pulumi.ComponentResource"}
+
+
+def components_page(root: Path) -> str:
+    """The page; `root` is the checkout."""
+    modules = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((root / "components").glob("*.py"))]
+    classes = {node.name: node for module in modules for node in module.body if isinstance(node, ast.ClassDef)}
+    components = {name: node for name, node in classes.items() if _is_component(node, classes)}
+    sections = [_component(node, classes) for _, node in sorted(components.items())]
+    return page("Components", INTRODUCTION, sections)
+
+
+def _is_component(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
+    bases = [ast.unparse(base) for base in node.bases]
+    return any(base in _BASES or (base in classes and _is_component(classes[base], classes)) for base in bases)
+
+
+def _component(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> str:
+    token = next(iter(_tokens(node)), "")
+    arguments = classes.get(f"{node.name}Args") or _inherited(node, classes)
+    parts = [f"## {node.name}", f"{code(token)}: {ast.get_docstring(node) or ''}"]
+    if arguments:
+        parts.append(table(("argument", "type", "what"), _fields(arguments)))
+    if outputs := list(_fields(node)):
+        parts.append(table(("output", "type", "what"), outputs))
+    return "\n\n".join(parts)
+
+
+def _inherited(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> ast.ClassDef | None:
+    """Arguments of the component that this one is a kind of."""
+    for base in node.bases:
+        parent = classes.get(ast.unparse(base))
+        if parent:
+            return classes.get(f"{parent.name}Args") or _inherited(parent, classes)
+    return None
+
+
+def _tokens(node: ast.ClassDef) -> Iterator[str]:
+    """Type tokens in the class, its own first: the one that it passes on, then its default."""
+    texts = [
+        child.value for child in ast.walk(node) if isinstance(child, ast.Constant) and isinstance(child.value, str)
+    ]
+    yield from (text for text in texts if text.startswith("gridmill:index:"))
+
+
+def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str]]:
+    """Annotated fields with the docstrings below them."""
+    for field, after in zip(node.body, [*node.body[1:], None], strict=True):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        described = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            described = str(after.value.value)
+        yield code(field.target.id), code(_plain(field.annotation)), described
+
+
+def _plain(annotation: ast.expr) -> str:
+    """The annotation without what only says that it may come later or be left out."""
+    if isinstance(annotation, ast.Subscript):
+        name = ast.unparse(annotation.value)
+        if name in {"pulumi.Input", "pulumi.Output"}:
+            return _plain(annotation.slice)
+        if name == "NotRequired":
+            return f"{_plain(annotation.slice)}, optional"
+        inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
+        return f"{name}[{', '.join(_plain(one) for one in inner)}]"
+    return ast.unparse(annotation)
