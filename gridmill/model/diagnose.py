@@ -64,7 +64,8 @@ def _hint(kind: str, value: object, context: dict[str, Any]) -> str:
         return f'put it in quotes: "{value}"'
     if kind == "string_pattern_mismatch" and isinstance(value, str) and len(value) <= LONGEST_GUESS:
         lower = value.lower()
-        return f"write it in lower case: {printable(lower)}" if re.search(context["pattern"], lower) else ""
+        meant = lower != value and re.search(context["pattern"], lower)
+        return f"write it in lower case: {printable(lower)}" if meant else ""
     return ""
 
 
