@@ -5,6 +5,8 @@ One SSH connection and one command per machine, in parallel; what is wrong is na
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -38,6 +40,7 @@ if [ "$(id -u)" = 0 ]; then echo sudo=yes; elif sudo -n true 2>/dev/null; then r
 else echo sudo=no; fi
 echo "serial=$($root cat "$1" 2>/dev/null || :)"
 echo "macs="$(cat /sys/class/net/*/address /sys/class/net/*/bonding_slave/perm_hwaddr 2>/dev/null)
+echo "inet6="$(awk '$4 == "00" {{print $1}}' /proc/net/if_inet6 2>/dev/null)
 echo "clock=$(date +%s)"
 echo "disk_mib=$(df -Pm /var | awk 'NR == 2 {{print $4}}')"
 pci=0
@@ -115,11 +118,20 @@ def judge(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
     disk = facts.get("disk_mib", "")
     if not disk.isdigit() or int(disk) < SMALLEST_DISK_MIB:
         yield Finding(host.name, "free space below /var", f"{SMALLEST_DISK_MIB} MiB", f"{disk or '?'} MiB", "free some")
+    yield from _address6(host, facts.get("inet6", ""))
     yield from _identity(host, facts)
     planned = host.gpu.count if host.gpu else 0
     if host.gpu and facts.get("gpus") != str(planned):
         hint = "reseat or replace, or plan what is there"
         yield Finding(host.name, "GPUs", str(planned), facts.get("gpus", "unknown"), hint)
+
+
+def _address6(host: HostPlan, digits: str) -> Iterable[Finding]:
+    """Whether the machine has its planned IPv6 address; `digits` as in /proc/net/if_inet6."""
+    found = [str(ipaddress.IPv6Address(int(word, 16))) for word in digits.split() if re.fullmatch("[0-9a-f]{32}", word)]
+    if host.address6 and host.address6 not in found:
+        hint = "configure it where the machine's interfaces are configured, or plan no supernet6"
+        yield Finding(host.name, "IPv6 address", host.address6, " ".join(found) or "none", hint)
 
 
 def _identity(host: HostPlan, facts: dict[str, str]) -> Iterable[Finding]:

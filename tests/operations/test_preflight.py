@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from gridmill.plan import HostPlan, SitePlan
 from operations.preflight import PROBE, Found, answer, judge, preflight, preflight_data, preflight_table
 
-GOOD = {"os": "debian-13", "python3": "/usr/bin/python3", "sudo": "yes", "disk_mib": "50000", "gpus": "8"}
+SIX = " ".join(f"200100020000000100000000000100{unit}" for unit in ("01", "09", "17", "38", "40"))
+GOOD = {"os": "debian-13", "python3": "/usr/bin/python3", "sudo": "yes", "disk_mib": "50000", "gpus": "8", "inet6": SIX}
 
 
 def test_a_good_site_has_no_findings(lab_plan: SitePlan) -> None:
@@ -38,7 +40,7 @@ def test_each_fault_is_named(fact: str, value: str, what: str, found: str, lab_p
 
 
 def test_silence_is_no_pass(lab_plan: SitePlan) -> None:
-    assert len(list(judge(gpu_node(lab_plan), Found({}), "debian-13"))) == 5
+    assert len(list(judge(gpu_node(lab_plan), Found({}), "debian-13"))) == 6
 
 
 def test_a_clock_that_is_off(lab_plan: SitePlan) -> None:
@@ -75,7 +77,7 @@ def test_the_probe_runs_in_a_plain_shell(tmp_path: Path) -> None:
     serial.write_text("SN-7\n", encoding="utf-8")
     done = subprocess.run(["sh", "-s", "--", str(serial)], input=PROBE, capture_output=True, text=True, check=True)
     facts = answer(done.stdout, 0, 0).facts
-    assert set(facts) == {"os", "python3", "sudo", "clock", "disk_mib", "gpus", "serial", "macs"}
+    assert set(facts) == {"os", "python3", "sudo", "clock", "disk_mib", "gpus", "serial", "macs", "inet6"}
     assert facts["serial"] == "SN-7" or facts["sudo"] == "no"
     assert done.stderr == ""
 
@@ -115,6 +117,17 @@ def test_maintenance_and_planned_pods_are_not_asked(lab_plan: SitePlan) -> None:
         "lab: 3 machines fulfil the entry contract",
     ]
     assert set(preflight_data(plan, findings)["skipped"]) == {"pod-a-r1-u01", "pod-b-r1-u01"}
+
+
+@pytest.mark.parametrize(
+    ("inet6", "found"),
+    [("", "none"), ("20010002000000010000000000010009", "2001:2:0:1::1:9"), ("garbage", "none")],
+)
+def test_the_planned_ipv6_address_is_looked_for(inet6: str, found: str, lab_plan: SitePlan) -> None:
+    (finding,) = judge(gpu_node(lab_plan), Found({**GOOD, "inet6": inet6}), "debian-13")
+    assert (finding.what, finding.expected, finding.found) == ("IPv6 address", "2001:2:0:1::1:1", found)
+    without = dataclasses.replace(gpu_node(lab_plan), address6=None)
+    assert list(judge(without, Found({**GOOD, "inet6": inet6}), "debian-13")) == []
 
 
 def gpu_node(plan: SitePlan) -> HostPlan:
