@@ -1,7 +1,7 @@
 """The addresses of a pod, as a resource."""
 
 from collections.abc import Mapping
-from typing import Optional, TypedDict
+from typing import NotRequired, Optional, TypedDict
 
 import pulumi
 
@@ -15,6 +15,10 @@ class PodNetworkArgs(TypedDict):
     """The site's DNS domain."""
     addresses: pulumi.Input[Mapping[str, pulumi.Input[str]]]
     """Address of every machine by name."""
+    network6: NotRequired[pulumi.Input[str]]
+    """The pod's /64, in CIDR form; only with IPv6."""
+    addresses6: NotRequired[pulumi.Input[Mapping[str, pulumi.Input[str]]]]
+    """IPv6 address of every machine by name; only with IPv6."""
 
 
 class PodNetwork(pulumi.ComponentResource):
@@ -31,8 +35,12 @@ class PodNetwork(pulumi.ComponentResource):
 
 def pod_network_args(pod: PodPlan, domain: str) -> PodNetworkArgs:
     """The arguments for a planned pod."""
-    return {
+    args: PodNetworkArgs = {
         "network": pod.network,
         "domain": domain,
         "addresses": {host.name: host.address for host in pod.hosts},
     }
+    if pod.network6:
+        args["network6"] = pod.network6
+        args["addresses6"] = {host.name: host.address6 for host in pod.hosts if host.address6}
+    return args

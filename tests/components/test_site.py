@@ -173,3 +173,13 @@ def test_the_playbook_digest_follows_content_and_names(tmp_path: Path) -> None:
     second = playbook_digest(tmp_path)
     (tmp_path / "playbooks" / "a.yml").rename(tmp_path / "playbooks" / "b.yml")
     assert len({first, second, playbook_digest(tmp_path)}) == 3
+
+
+@pulumi.runtime.test
+def test_addresses_of_both_kinds_show(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    def check(_: object) -> None:
+        inputs = recorder.resources["lab-pod-a-network"].inputs
+        assert (inputs["network"], inputs["network6"]) == ("198.18.4.0/22", "2001:2:0:1::/64")
+        assert inputs["addresses6"]["pod-a-r1-u40"] == "2001:2:0:1::1:40"
+
+    return make_site(lab_plan).summary.apply(check)
