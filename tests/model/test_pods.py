@@ -124,6 +124,18 @@ def test_maintenance_leaves_a_node_out_but_keeps_it(data: dict[str, Any]) -> Non
     assert jobs == []
 
 
+def test_the_name_login_goes_to_a_machine_in_service(data: dict[str, Any]) -> None:
+    pod = data["pods"]["pod-a"]
+    pod["nodes"]["login"] = {"sku": "sim-mgmt", "services": ["login"], "at": ["r1/u20", "r1/u21"]}
+    pod["nodes"]["control"]["services"] = ["controller"]
+    for maintenance, address in (({}, "198.18.4.84"), ({"r1/u20": "fan"}, "198.18.4.85")):
+        pod["maintenance"] = maintenance
+        records = documents(planned(data))["control"]["groups"]["controllers"]["vars"]["names_server_records"]
+        assert [at for at, names in records.items() if "login.lab.gridmill.test" in names and ":" not in at] == [
+            address
+        ]
+
+
 def test_a_serial_number_is_an_input_of_its_machine(data: dict[str, Any]) -> None:
     before = documents(planned(data))
     data["pods"]["pod-a"]["machines"] = {"r1/u9": {"serial": "S1", "mac": "02-00-00-00-00-AB"}}

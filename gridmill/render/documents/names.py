@@ -38,7 +38,9 @@ def _records(plan: SitePlan) -> dict[str, list[str]]:
     aliases: dict[str, list[str]] = defaultdict(list)
     for alias, service in (("controller", "controller"), ("login", "login"), ("storage", "storage")):
         if found := plan.with_service(service):
-            aliases[found[0].name].append(f"{alias}.{plan.domain}")
+            # any login node will do, so one that is in service gets the name
+            up = [host for host in found if host.maintenance is None] if service == "login" else []
+            aliases[(up or found)[0].name].append(f"{alias}.{plan.domain}")
     for alias, name in plan.aliases.items():
         aliases[name].append(alias)
     records: dict[str, list[str]] = {}
