@@ -87,12 +87,13 @@ class PhaseRun:
             gone = self._controller_gone()
             data = {**data, "controllers": {}} if gone and abandoned else data
         status, log = self._play(str(self.document.decommission), data, lock, expected=[])
-        if abandoned and (gone or status or not self.result.ok):
+        given_up = abandoned and bool(gone or status or not self.result.ok)
+        if not gone and "controllers" in data and (status == 0 or given_up):
+            Ledger(self.document).remove()
+        if given_up:
             self._say(f"{ABANDON}: what could not be reached is left as it is: {gone or self.result.unreached()}")
             self.result = RunResult.of(self.document.scope, [], "remove")
             return self._finish(0, log)
-        if status == 0 and "controllers" in data:
-            Ledger(self.document).remove()
         if status or not self.result.ok:
             self.result.way_out = WAY_OUT.format(name=ABANDON, scope=self.document.scope)
         return self._finish(status, log)

@@ -112,6 +112,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setattr(ledger.Ledger, "read", lambda _: found.read())
+    monkeypatch.setattr(ledger.Ledger, "remove", lambda _: found.write({}))
     monkeypatch.setattr(ledger.Ledger, "write", lambda _, entries: found.write(entries))
     monkeypatch.setattr(phase, "run_playbook", found.play)
     monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_keys": "a2V5"})
@@ -236,6 +237,19 @@ def test_removal_with_the_controller_gone_says_the_way_out(
     said = capsys.readouterr()
     assert "left as it is: pod-a-r1-u40: the ledger: No route to host" in said.err
     assert json.loads(said.out.splitlines()[-1])["ok"] is True
+
+
+def test_an_abandoned_pods_ledger_goes_with_it(
+    data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or other machines in the same slots would count as converged."""
+    apply(data, monkeypatch)
+    runs.bad = {"pod-a-r1-u38"}
+    assert remove(data, monkeypatch) == 1
+    assert runs.entries
+    monkeypatch.setenv("GRIDMILL_ABANDON", "pod-a")
+    assert remove(data, monkeypatch) == 0
+    assert runs.entries == {}
 
 
 def test_a_pod_without_machines_of_its_own_is_ok(
