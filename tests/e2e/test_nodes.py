@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -42,6 +43,17 @@ def status(site: SiteCopy) -> dict[str, Any]:
 def nodes(controller: Host) -> dict[str, str]:
     rows = controller.check_output("sinfo --noheader --Node --format='%N|%t'").splitlines()
     return dict(row.split("|") for row in rows)
+
+
+def power_off(site: SiteCopy, node: str) -> None:
+    """Shut a machine down and wait until it is."""
+    site.lab("ssh", node, "sudo systemctl poweroff", check=False)
+    for _ in range(30):
+        machines = json.loads(site.lab("status", "--json").stdout)["machines"]
+        if next(machine["state"] for machine in machines if machine["name"] == node) == "down":
+            return
+        time.sleep(1)
+    raise AssertionError(f"{node} does not shut down")
 
 
 def killed(site: SiteCopy, mark: str) -> None:
@@ -90,8 +102,7 @@ def test_maintenance_drains_with_its_reason_and_the_job_goes_on(site: SiteCopy, 
 def test_a_pod_joins_after_a_kill_while_a_machine_in_maintenance_is_off(site: SiteCopy, controller: Host) -> None:
     site.edit(FROM, "")
     site.lab("up")
-    machines = {machine["name"]: machine for machine in json.loads(site.lab("status", "--json").stdout)["machines"]}
-    site.run("kill", "-KILL", str(machines[GPU_2]["pid"]))
+    power_off(site, GPU_2)
     preflight = json.loads(site.run(".venv/bin/python", "-m", "operations.cli", "preflight", "e2e", "--json").stdout)
     assert preflight == {"ok": True, "machines": 4, "findings": [], "skipped": {GPU_2: f"maintenance: {TEXT}"}}
     killed(site, "pod-b: nvidia")
