@@ -294,7 +294,7 @@ def test_a_job_above_its_accounts_limit_waits(site: SiteCopy, controller: Host) 
     job = controller.check_output(submit)
     for _ in range(20):
         queue = controller.check_output(f"squeue --noheader --jobs={job} --format='%a %T %r'")
-        if "None" not in queue:
+        if queue.endswith("AssocGrpGRES"):
             break
         time.sleep(1)
     assert queue == "research PENDING AssocGrpGRES"
