@@ -9,8 +9,9 @@ import pulumi
 from components.ansible_run import Phase, document_digest, playbook_digest
 from components.pod import Pod
 from components.slurm import Acceptance, KeyRotation, SlurmControl
+from components.storage import Storage
 from gridmill.plan import SitePlan
-from gridmill.render.documents import ACCEPTANCE, CONTROL, KEYS, documents
+from gridmill.render.documents import ACCEPTANCE, CONTROL, KEYS, STORAGE, documents
 
 SUMMARY_VERSION = 1
 """Version of the exported summary; it grows, it does not change."""
@@ -51,7 +52,12 @@ class Site(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         phases = documents(plan, host_keys)
         roles = {"roles": playbook_digest()}
-        control = SlurmControl(f"{name}-control", plan.slurm, Phase(phases[CONTROL], roles, secrets), inside)
+        served = (
+            [Storage(f"{name}-storage", plan.storage, Phase(phases[STORAGE], roles), inside).run]
+            if STORAGE in phases
+            else []
+        )
+        control = SlurmControl(f"{name}-control", plan.slurm, Phase(phases[CONTROL], roles, secrets, served), inside)
         pods = [
             Pod(
                 f"{name}-{pod.key}",

@@ -125,6 +125,8 @@ class Platform(Part):
     """`host`: the clock belongs to the machine underneath (a container), and time is compared but never set."""
     serial_file: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]{1,200}$")] = "/sys/class/dmi/id/product_serial"
     """File in which the machine tells its serial number; the firmware's (DMI) unless it has none."""
+    file_systems: Literal["kernel", "fuse", "none"] = "kernel"
+    """`kernel`: NFS and CephFS of a kernel of its own, and FUSE; `fuse`: a container that has /dev/fuse only."""
 
 
 class Node(Part):

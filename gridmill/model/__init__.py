@@ -11,6 +11,7 @@ from gridmill.model.power import Cooling, Feed, Power, Ups
 from gridmill.model.scheduler import Account, Limits, Partition, Scheduler
 from gridmill.model.site import Site
 from gridmill.model.software import Software
+from gridmill.model.storage import Quota, Storage, StorageServers, Volume
 
 __all__ = [
     "Access",
@@ -31,12 +32,16 @@ __all__ = [
     "Person",
     "Pod",
     "Power",
+    "Quota",
     "Rack",
     "Scheduler",
     "Site",
     "Slot",
     "Software",
+    "Storage",
+    "StorageServers",
     "Ups",
     "User",
     "Vlan",
+    "Volume",
 ]

@@ -16,6 +16,7 @@ from gridmill.model.pods import Pod
 from gridmill.model.power import Power
 from gridmill.model.scheduler import Scheduler
 from gridmill.model.software import Software
+from gridmill.model.storage import Storage
 
 
 class Location(Part):
@@ -74,5 +75,7 @@ class Site(Part):
     """Kernel settings and parameters."""
     adopt: Annotated[list[Consent], Field(default_factory=list)]
     """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
+    storage: Storage | None = None
+    """Shared file systems; without it storage nodes are brought up and nothing is mounted."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]
     """Pods by key."""

@@ -2,5 +2,6 @@
 
 from gridmill.plan.planner import plan_site
 from gridmill.plan.site_plan import GpuPlan, HostPlan, PodPlan, PowerPlan, SitePlan, SlurmPlan
+from gridmill.plan.storage import StoragePlan
 
-__all__ = ["GpuPlan", "HostPlan", "PodPlan", "PowerPlan", "SitePlan", "SlurmPlan", "plan_site"]
+__all__ = ["GpuPlan", "HostPlan", "PodPlan", "PowerPlan", "SitePlan", "SlurmPlan", "StoragePlan", "plan_site"]

@@ -23,6 +23,7 @@ from gridmill.plan.site_plan import (
     VlanPlan,
 )
 from gridmill.plan.slurm import plan_slurm
+from gridmill.plan.storage import mounts_of, plan_storage, serves_of
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
@@ -82,6 +83,7 @@ def plan_site(definition: Definition) -> SitePlan:
         pods=pods,
         future=tuple(pod for pod in planned if pod.planned_from is not None),
         slurm=plan_slurm(site, catalog, hosts),
+        storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
         grid_limit_w=site.grid.limit_w,
         pue=site.grid.pue,
@@ -190,4 +192,6 @@ def _plan_host(
         mac=machine.mac,
         serial_file=sku.platform.serial_file,
         maintenance=pod.maintenance.get(slot),
+        mounts=mounts_of(site, catalog, group_key),
+        serves=serves_of(site, group_key, name),
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from gridmill.model import Backup
 from gridmill.plan.nvidia import NvidiaPlan
+from gridmill.plan.storage import StoragePlan
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class HostPlan:
     """Where the machine tells its serial number, as the SKU's platform declares."""
     maintenance: str | None = None
     """Why it is being worked on, and left out of every run; None when it is in service."""
+    mounts: tuple[str, ...] = ()
+    """Volumes that it mounts."""
+    serves: tuple[str, ...] = ()
+    """What it serves volumes with: `moosefs`, `moosefs-master`, `nfs`."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,7 @@ class SitePlan:
     future: tuple[PodPlan, ...]
     """Pods that are planned: their addresses and power are reserved, and nothing else knows them."""
     slurm: SlurmPlan
+    storage: StoragePlan
     power: PowerPlan
     grid_limit_w: int
     """What may be drawn at the meter."""

@@ -30,6 +30,8 @@ def site_table(plan: SitePlan) -> str:
     if equipment := _equipment(plan):
         lines += [*columns(equipment), ""]
     lines += [*columns(_networks(plan)), ""]
+    if plan.storage.volumes:
+        lines += [*columns(_volumes(plan)), ""]
     power = [("POWER", "NAMEPLATE", "LIMIT", "MARGIN")]
     power += [
         (pod.key, kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
@@ -74,6 +76,22 @@ def _when(pod: PodPlan) -> tuple[str, str]:
 
 def _at_meter(label: str, watts: int, plan: SitePlan) -> tuple[str, str, str, str]:
     return (label, kilowatts(watts), kilowatts(plan.grid_limit_w), kilowatts(plan.grid_limit_w - watts))
+
+
+def _volumes(plan: SitePlan) -> list[tuple[str, ...]]:
+    """What is mounted where, and who serves it."""
+    rows: list[tuple[str, ...]] = [("VOLUME", "MOUNT", "SERVED BY", "HOLDS", "CLIENTS")]
+    rows += [
+        (
+            one.name,
+            one.mount,
+            f"{one.kind} of {one.group}" if one.group else f"{one.file_system} {one.what}",
+            one.holds,
+            ",".join(one.clients),
+        )
+        for one in plan.storage.volumes
+    ]
+    return rows
 
 
 def summary_table(summary: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from gridmill.rules.people import people_problems
 from gridmill.rules.power import power_problems
 from gridmill.rules.slurm import slurm_problems
 from gridmill.rules.software import software_problems
+from gridmill.rules.storage import storage_problems
 
 __all__ = ["check"]
 
@@ -41,6 +42,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: slurm_problems(site, catalog),
         lambda: software_problems(site, catalog, keys),
         lambda: compatibility_problems(site, catalog),
+        lambda: storage_problems(site, catalog),
     )
     problems: list[Problem] = []
     for rule in rules:

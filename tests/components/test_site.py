@@ -56,6 +56,8 @@ def test_the_resources_of_the_lab(recorder: Recorder, lab_plan: SitePlan) -> Any
         found = {name: args.typ for name, args in recorder.resources.items()}
         assert found == {
             "lab": "gridmill:index:Site",
+            "lab-storage": "gridmill:index:Storage",
+            "lab-storage-converge": "command:local:Command",
             "lab-control": "gridmill:index:SlurmControl",
             "lab-control-converge": "command:local:Command",
             "lab-pod-a": "gridmill:index:Pod",

@@ -127,7 +127,7 @@ CASES = [
     Case("partition of nothing", "of: gpu", "of: gpus", "scheduler.partitions.gpu.of", "gpus is no group of any pod",
          "name a group with compute nodes"),
     Case("partition of storage", "of: gpu", "of: store", "scheduler.partitions.gpu.of", "store has no compute nodes",
-         "name a group with compute nodes"),
+         "name a group with compute nodes", "gpu: {of: store"),
     Case("two defaults", "maxTime: '2-00:00:00'}", "maxTime: '2-00:00:00'}\n        b: {of: gpu, default: true}",
          "scheduler.partitions.b.default", "gpu is the default already", "remove `default: true` from the others", "b: {of"),
     Case("bad time", "maxTime: '2-00:00:00'", "maxTime: two days", "scheduler.partitions.gpu.maxTime",

@@ -33,15 +33,15 @@ def test_problems_for_people_and_machines(capsys: pytest.CaptureFixture[str], tm
     status, out, err = run(capsys, "plan", str(path), "--json")
     assert (status, err) == (1, "")
     problems = json.loads(out)["problems"]
-    budget = next(number for number, line in enumerate(text.splitlines(), 1) if "24 kW" in line)
-    assert [problem["line"] for problem in problems] == [5, budget]
+    line = text[: text.index("24 kW")].count("\n") + 1
+    assert [problem["line"] for problem in problems] == [5, line]
     assert problems[1] == {
         "path": "pods.pod-a.budget",
         "message": "24 KW is not a quantity",
         "expected": "a power such as 30 kW, 700 W or 1.2 MW",
         "hint": "write 24 kW",
         "file": "Pulumi.x.yaml",
-        "line": budget,
+        "line": line,
     }
 
 
@@ -52,6 +52,7 @@ def test_plan_says_simulated_and_kilowatts(capsys: pytest.CaptureFixture[str]) -
     assert "pod-a-r1-u01  198.18.4.65   2001:2:0:1::1:1   sim-dgx-h100  compute           8 simulated h100" in out
     assert "pod-a     198.18.4.0/22, 2001:2:0:1::/64" in out
     assert "time      the controllers' own clock" in out
+    assert "home     /shared/home  moosefs of store  homes   control,gpu" in out
     assert "meter (PUE 1.25)  28 kW      41.464 kW  13.464 kW" in out
 
 
@@ -65,7 +66,7 @@ def test_document_of_a_phase(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "document", "lab", "pod-b") == (
         1,
         "",
-        "pod-b is no phase; one of control, pod-a, acceptance\n",
+        "pod-b is no phase; one of storage, control, pod-a, acceptance\n",
     )
 
 

@@ -47,6 +47,16 @@ VARIABLES: dict[str, Any] = {
     "slurm_controller_database_buffer_pool": "128M",
     "slurm_compute_controllers": ["a:6817", "b:6817"],
     "slurm_login_controllers": ["a:6817", "b:6817"],
+    "storage_moosefs_master": "198.18.4.102",
+    "storage_moosefs_address": "198.18.4.102",
+    "storage_moosefs_directories": ["/data/a", "/data/b"],
+    "storage_moosefs_networks": ["198.18.0.0/20"],
+    "storage_moosefs_volumes": {"home": {"read_only": False}, "data": {"read_only": True}},
+    "storage_nfs_networks": ["198.18.0.0/20", "10.0.0.0/24"],
+    "storage_nfs_volumes": {
+        "home": {"path": "/srv/gridmill/home", "read_only": False},
+        "data": {"path": "/srv/gridmill/data", "read_only": True},
+    },
 }
 
 
@@ -135,3 +145,23 @@ def test_slurmdbd_has_no_password_anywhere() -> None:
     assert "StoragePass" not in text
     assert "StorageHost=localhost\nStorageUser=slurm\n" in text
     assert text.endswith("PurgeEventAfter=12months\n")
+
+
+def test_volumes_are_for_the_sites_networks_and_root_is_nobody() -> None:
+    lines = render(ROLES / "storage_nfs/templates/exports.j2", VARIABLES).splitlines()[1:]
+    ends = "sync,no_subtree_check,root_squash,sec=sys)"
+    assert [line for line in lines if line] == [
+        f"/srv/gridmill/data 198.18.0.0/20(ro,{ends} 10.0.0.0/24(ro,{ends}",
+        f"/srv/gridmill/home 198.18.0.0/20(rw,{ends} 10.0.0.0/24(rw,{ends}",
+    ]
+    assert "vers3=n\n" in render(ROLES / "storage_nfs/templates/nfs.conf.j2", VARIABLES)
+    exports = render(ROLES / "storage_moosefs/templates/mfsexports.cfg.j2", VARIABLES).splitlines()[1:]
+    assert exports == [
+        "198.18.4.102 / rw,admin,maproot=0:0",
+        "198.18.0.0/20 /data ro,maproot=65534:65534",
+        "198.18.0.0/20 /home rw,maproot=65534:65534",
+    ]
+    assert render(ROLES / "storage_moosefs/templates/mfshdd.cfg.j2", VARIABLES).splitlines()[1:] == [
+        "/data/a/moosefs",
+        "/data/b/moosefs",
+    ]

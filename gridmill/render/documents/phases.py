@@ -18,6 +18,7 @@ from gridmill.render.documents.shape import (
     ACCEPTANCE,
     CONTROL,
     KEYS,
+    STORAGE,
     Document,
     HostKeys,
     document,
@@ -28,9 +29,27 @@ from gridmill.render.documents.shape import (
     variables_of_all,
 )
 from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
+from gridmill.render.documents.storage import STORAGE_MOUNTS, STORAGE_SERVERS
 
-ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, PACKAGE_SOURCES, CUDA, SLURM_CONTROLLER)
-IN_PODS = (BASE, NAMES_CLIENT, CLOCK, PACKAGE_SOURCES, NVIDIA, NCCL, GPU_POWER, CUDA, SLURM_LOGIN, SLURM_COMPUTE)
+ON_STORAGE = (STORAGE_SERVERS,)
+ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA, SLURM_CONTROLLER)
+IN_PODS = (
+    *(BASE, NAMES_CLIENT, CLOCK, PACKAGE_SOURCES, STORAGE_MOUNTS),
+    *(NVIDIA, NCCL, GPU_POWER, CUDA, SLURM_LOGIN, SLURM_COMPUTE),
+)
+
+
+def storage_document(plan: SitePlan, host_keys: HostKeys) -> Document:
+    """The nodes that serve volumes, before anything mounts them. Removing the phase leaves them serving."""
+    servers = tuple(host for host in plan.hosts if host.serves)
+    return document(
+        plan,
+        STORAGE,
+        ("storage.yml", None),
+        entries(servers, host_keys),
+        grouped(plan, servers, ON_STORAGE),
+        variables_of_all(plan, ON_STORAGE),
+    )
 
 
 def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
@@ -81,7 +100,8 @@ def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Do
     are planned have no document.
     """
     keys = host_keys or {}
-    found = {CONTROL: control_document(plan, keys)}
+    found = {STORAGE: storage_document(plan, keys)} if plan.storage.servers else {}
+    found |= {CONTROL: control_document(plan, keys)}
     found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
     if plan.slurm.key_epoch > 1:
         found[KEYS] = keys_document(plan, keys)

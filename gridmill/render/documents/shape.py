@@ -10,6 +10,7 @@ from typing import Any
 from gridmill.plan.site_plan import HostPlan, SitePlan
 
 SCHEMA = "gridmill.converge/v1"
+STORAGE = "storage"
 CONTROL = "control"
 KEYS = "keys"
 ACCEPTANCE = "acceptance"
@@ -30,7 +31,7 @@ class Concern:
     groups: Mapping[str, Callable[[SitePlan], Values]] = field(default_factory=dict)
     """Variables of the machines of a group (a service, or `gpu`); asked only where the group has machines."""
     alike: Callable[[SitePlan, HostPlan], Values] = lambda _, __: {}
-    """Variables of all machines that share the given one's SKU, services and power limit."""
+    """Variables of all machines that share the given one's SKU, services, power limit and part in storage."""
     checks: Callable[[SitePlan, HostPlan], list[Values]] = lambda _, __: []
     """What such a machine must be found to be; name and address come from the machine's own entry."""
     carries: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -98,26 +99,36 @@ def variables_of_all(plan: SitePlan, concerns: Iterable[Concern]) -> Values:
 
 
 def grouped(plan: SitePlan, hosts: Iterable[HostPlan], concerns: tuple[Concern, ...]) -> dict[str, Any]:
-    """Groups with their machines: by service, by kind, and by SKU and services with the checks for such machines."""
+    """Groups with their machines: by service, by kind, and of machines that are alike, with the checks for such."""
     members: dict[str, list[str]] = defaultdict(list)
-    alike: dict[tuple[str, tuple[str, ...], int], list[HostPlan]] = defaultdict(list)
+    alike: dict[tuple[str, ...], list[HostPlan]] = defaultdict(list)
     for host in hosts:
         for service in host.services:
             members["controllers" if service == "controller" else service].append(host.name)
         if host.gpu:
             members["gpu"].append(host.name)
-        alike[(host.sku, host.services, (host.gpu.cap_w if host.gpu else None) or 0)].append(host)
+        for served in host.serves:
+            members[served.replace("-", "_")].append(host.name)
+        alike[_likeness(host)].append(host)
     groups: dict[str, Any] = {}
     for name, names in sorted(members.items()):
         values = [concern.groups[name](plan) for concern in concerns if name in concern.groups]
         groups[name] = {"hosts": names, **({"vars": _joined(values)} if values else {})}
-    for (sku, services, cap_w), machines in sorted(alike.items()):
+    for likeness, machines in sorted(alike.items()):
         first = machines[0]
         checks = [check for concern in concerns for check in concern.checks(plan, first)]
         own = _joined(concern.alike(plan, first) for concern in concerns)
-        name = "_".join(["sku", *sku.split("-"), *services, *([f"cap{cap_w}"] if cap_w else [])])
+        name = "_".join(["sku", *likeness]).replace("-", "_")
         groups[name] = {"hosts": [host.name for host in machines], "vars": {"verify_checks": checks, **own}}
     return groups
+
+
+def _likeness(host: HostPlan) -> tuple[str, ...]:
+    """What machines have in common that get the same: SKU, services, GPU cap, what they serve, what they mount."""
+    cap = (f"cap{host.gpu.cap_w}",) if host.gpu and host.gpu.cap_w else ()
+    served = (host.group, *host.serves) if host.serves else ()
+    mounts = ("mounts", *host.mounts) if host.mounts else ()
+    return (host.sku, *host.services, *cap, *served, *mounts)
 
 
 def _joined(values: Iterable[Values]) -> Values:

@@ -21,7 +21,7 @@ options: {}
 """
 
 CONNECT_TIMEOUT_S = 10
-GROUPS = ("controllers", "login", "storage", "gpu", "compute")
+GROUPS = ("controllers", "login", "storage", "moosefs", "nfs", "gpu", "compute")
 """Groups that every play may name; an inventory without such machines has them empty."""
 
 

@@ -15,6 +15,7 @@ from ansible.module_utils.gridmill_node import (
     reboot,
     slurm_checks,
     slurm_keys,
+    storage_checks,
     system_checks,
 )
 from ansible.module_utils.gridmill_node.checks import Check, result
@@ -41,6 +42,9 @@ SERVICES: dict[str, CheckFunction] = {
     "package": system_checks.package,
     "service": system_checks.service,
     "private_file": system_checks.private_file,
+    "mounted": storage_checks.mounted,
+    "moosefs_servers": storage_checks.moosefs_servers,
+    "nfs_exports": storage_checks.nfs_exports,
     "slurm_node": slurm_checks.node,
     "slurm_partition": slurm_checks.partition,
     "accounting": slurm_checks.accounting,
@@ -48,7 +52,12 @@ SERVICES: dict[str, CheckFunction] = {
 }
 KNOWN = {**HARDWARE, **SERVICES}
 # What a daemon reaches by itself some seconds after it was started.
-SETTLES = frozenset({"service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"})
+SETTLES = frozenset(
+    {
+        *("service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"),
+        "moosefs_servers",
+    }
+)
 
 
 def for_host(
