@@ -41,9 +41,9 @@ class Operator(Part):
     """E-mail address that is read day and night."""
 
 
-Consent = Literal["accounting", "slurm"]
+Consent = Literal["accounting", "moosefs", "slurm"]
 """`slurm`: replace configuration and key of a cluster that Gridmill did not set up. `accounting`: use a database
-`slurm_acct_db` that was there, and take over its user."""
+`slurm_acct_db` that was there, and take over its user. `moosefs`: replace settings of another MooseFS."""
 
 
 class Site(Part):

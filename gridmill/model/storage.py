@@ -69,7 +69,8 @@ class Volume(Part):
     """Whether nobody may write."""
     holds: Holds | None = None
     """`homes`: the users' home directories; `users`: a private directory for each user; `shared`: one directory in
-    which everybody may write, as in /tmp. By default `homes` for the volume called `home`, else `shared`."""
+    which everybody may write, as in /tmp. By default `homes` for the volume called `home`, else `shared`. What
+    is in an external volume is made by its owner."""
     size: Bytes | None = None
     """Hard limit of the whole volume (MooseFS), such as `100 TB`."""
     quota: Quota | None = None

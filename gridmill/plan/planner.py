@@ -23,7 +23,7 @@ from gridmill.plan.site_plan import (
     VlanPlan,
 )
 from gridmill.plan.slurm import plan_slurm
-from gridmill.plan.storage import mounts_of, plan_storage, serves_of
+from gridmill.plan.storage import home_of, mounts_of, plan_storage, serves_of
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
@@ -64,7 +64,10 @@ def plan_site(definition: Definition) -> SitePlan:
         ),
         access=AccessPlan(bootstrap.user, bootstrap.identity_file, bootstrap.known_hosts_file),
         admins=_people(site.access.admins),
-        users=_people(site.access.users),
+        users=tuple(
+            {**one, **({"home": home} if (home := home_of(site, one["name"])) else {})}
+            for one in _people(site.access.users)
+        ),
         groups=tuple(
             {
                 "name": name,

@@ -18,6 +18,9 @@ from gridmill.rules.storage import (
     nodes_of,
 )
 
+LOCAL_HOMES = "/home"
+"""Where machines have their own homes (useradd of Debian)."""
+
 MOOSEFS_PORT = 9421
 """Port on which MooseFS's master answers clients (mfsmaster.cfg, MATOCL_LISTEN_PORT)."""
 
@@ -89,6 +92,13 @@ def mounts_of(site: Site, catalog: Catalog, group_key: str) -> tuple[str, ...]:
     """Volumes that the nodes of a group mount."""
     volumes = site.storage.volumes if site.storage else {}
     return tuple(sorted(key for key, volume in volumes.items() if group_key in clients_of(site, catalog, volume)))
+
+
+def home_of(site: Site, login: str) -> str | None:
+    """Home directory of a person who runs jobs, on the volume of homes; None when there is none."""
+    volumes = site.storage.volumes if site.storage else {}
+    homes = [mount_of(key, volume) for key, volume in volumes.items() if holds_of(key, volume) == "homes"]
+    return f"{homes[0]}/{login}" if homes else None
 
 
 def serves_of(site: Site, group_key: str, node: str) -> tuple[str, ...]:

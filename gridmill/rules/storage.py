@@ -11,6 +11,7 @@ from gridmill.errors import Path, Problem
 from gridmill.model import NodeGroup, Site, Storage, StorageServers, Volume
 from gridmill.model.storage import Holds
 from gridmill.rules.hardware import node_label
+from gridmill.rules.people import people
 from gridmill.rules.slurm import services_of
 
 DEFAULT_REPLICAS = 2
@@ -45,7 +46,6 @@ KERNEL_MODULES = frozenset({"lustre", "wekafs"})
 
 ONLY_FOR: dict[str, frozenset[str]] = {
     "of": frozenset({"moosefs", "nfs"}),
-    "holds": frozenset({"moosefs", "nfs"}),
     "size": frozenset({"moosefs"}),
     "quota": frozenset({"moosefs"}),
     "replicas": frozenset({"moosefs"}),
@@ -215,14 +215,14 @@ def _quota_problems(path: Path, key: str, volume: Volume, site: Site) -> Iterato
     if holds_of(key, volume) == "shared":
         message = "quotas are kept per user's directory, and this volume has none"
         yield Problem((*path, "quota"), message, "holds: users", "`holds: users`, or `size` for the whole volume")
-    people = logins(site)
+    known = logins(site)
     limits: dict[tuple[str, ...], int | None] = {
         ("default",): volume.quota.default,
         **{("users", name): one for name, one in volume.quota.users.items()},
     }
     for place, limit in limits.items():
-        if place[0] == "users" and place[1] not in people:
-            expected = f"one of {', '.join(sorted(people))}"
+        if place[0] == "users" and place[1] not in known:
+            expected = f"one of {', '.join(sorted(known))}"
             yield Problem((*path, "quota", *place), f"unknown user {place[1]}", expected, "add the person under access")
         if limit and volume.size and limit > volume.size:
             yield Problem((*path, "quota", *place), "larger than the volume", "at most its size", "a smaller quota")
@@ -230,7 +230,7 @@ def _quota_problems(path: Path, key: str, volume: Volume, site: Site) -> Iterato
 
 def logins(site: Site) -> dict[str, int]:
     """User IDs of everybody who gets a directory, by login name."""
-    return {name: admin.uid for name, admin in site.access.admins.items()}
+    return {name: person.uid for name, person in people(site).items()}
 
 
 def _mount_problems(storage: Storage) -> Iterator[Problem]:
@@ -263,8 +263,7 @@ def inside(path: str, directory: str) -> bool:
 
 
 def _homes_problems(storage: Storage) -> Iterator[Problem]:
-    own = {key: volume for key, volume in storage.volumes.items() if volume.kind != "external"}
-    homes = [key for key, volume in own.items() if holds_of(key, volume) == "homes"]
+    homes = [key for key, volume in storage.volumes.items() if holds_of(key, volume) == "homes"]
     for key in homes[1:]:
         path = ("storage", "volumes", key, "holds")
         yield Problem(path, f"{homes[0]} holds the homes already", "one volume of homes", "holds: users")

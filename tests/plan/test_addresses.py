@@ -105,6 +105,7 @@ def definition(places: list[tuple[int, int]]) -> Definition:
     """The lab with one-unit servers at these places instead of its GPU nodes."""
     if not _DATA:
         _DATA.update(yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]["gridmill:site"])
+        del _DATA["storage"]
     data = copy.deepcopy(_DATA)
     data["scheduler"]["partitions"] = {"cpu": {"of": "cpu", "maxTime": "1:00:00"}}
     data["grid"]["connection"] = "400 kVA"

@@ -156,3 +156,15 @@ def test_numbers_are_never_changed() -> None:
     assert len(other) == 2
     assert "uid 64100, planned for tests, belongs to someone here" in other[0]
     assert "anna has uid 1005 here, the plan says 3001" in other[1] and "usermod --uid 3001 anna" in other[1]
+
+
+def test_homes_on_a_volume_are_named_and_never_made_here() -> None:
+    person = {"name": "ben", "uid": 3002, "keys": [], "home": "/shared/home/ben"}
+    made = plan(Wanted(people=[person]), BARE).commands
+    assert next(c for c in made if c[0] == "useradd" and c[-1] == "ben")[6:8] == ["--home-dir", "/shared/home/ben"]
+    assert not [command for command in made if command[0] == "mkhomedir_helper"]
+    there = Machine(uids={"ben": 3002}, gids={"ben": 3002}, homes={"ben": "/home/ben"}, homeless=frozenset({"ben"}))
+    commands = plan(Wanted(people=[person]), there).commands
+    assert ["usermod", "--home", "/shared/home/ben", "ben"] in commands
+    moved = Machine(**{**there.__dict__, "homes": {"ben": "/shared/home/ben"}})
+    assert not [command for command in plan(Wanted(people=[person]), moved).commands if command[0] == "usermod"]

@@ -145,3 +145,22 @@ def test_adding_a_gpu_node_concerns_no_server(data: dict[str, Any]) -> None:
     before = documents(planned(data))["storage"]
     data["pods"]["pod-a"]["nodes"]["gpu"]["at"].pop()
     assert documents(planned(data))["storage"] == before
+
+
+def test_homes_of_people_lie_on_the_volume_and_administrators_stay_local(data: dict[str, Any]) -> None:
+    data["access"]["users"] = {"ben": {**data["access"]["admins"]["anna"], "uid": 3001}}
+    found = documents(planned(data))
+    assert [one["home"] for one in found["pod-a"]["vars"]["base_people"]] == ["/shared/home/ben"]
+    assert all("home" not in one for one in found["pod-a"]["vars"]["base_admins"])
+    names = [one["name"] for one in variable(found["storage"], "pod-a-r1-u36", "storage_moosefs_people")]
+    assert names == ["anna", "ben"]
+    assert variable(found["pod-a"], "pod-a-r1-u01", "base_make_homes") is None
+    del data["storage"]
+    assert "home" not in documents(planned(data))["pod-a"]["vars"]["base_people"][0]
+
+
+def test_a_volume_over_the_machines_homes_finds_them_empty(data: dict[str, Any]) -> None:
+    data["storage"]["volumes"]["home"]["mount"] = "/home"
+    found = documents(planned(data))
+    assert variable(found["pod-a"], "pod-a-r1-u01", "base_make_homes") is False
+    assert variable(found["pod-a"], "pod-a-r1-u36", "base_make_homes") is None

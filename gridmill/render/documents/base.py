@@ -6,6 +6,7 @@ from typing import Any
 
 from gridmill.plan.site_plan import HostPlan, SitePlan
 from gridmill.plan.slurm import ACCEPTANCE_UID
+from gridmill.plan.storage import LOCAL_HOMES
 from gridmill.render.documents.shape import Concern, Values
 from gridmill.rules.people import ACCEPTANCE_USER
 
@@ -29,7 +30,14 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
         "base_own_kernel": kernel is not None,
         "base_sysctl": kernel.sysctl if kernel else {},
         "base_kernel_parameters": list(kernel.parameters) if kernel else [],
+        **({"base_make_homes": False} if _homes_are_a_volume(plan, host) else {}),
     }
+
+
+def _homes_are_a_volume(plan: SitePlan, host: HostPlan) -> bool:
+    """Whether a volume takes the place of the machine's own homes; it must find that place empty."""
+    volumes = [one for one in plan.storage.volumes if one.name in host.mounts]
+    return any(one.holds == "homes" and one.mount == LOCAL_HOMES for one in volumes)
 
 
 def _user_logins(plan: SitePlan, host: HostPlan) -> str:

@@ -31,6 +31,7 @@ def _served(plan: SitePlan, host: HostPlan) -> Values:
             "storage_moosefs_networks": [plan.supernet],
             "storage_moosefs_volumes": {one.name: _kept(one) for one in _volumes_of(plan, server, "moosefs")},
             "storage_moosefs_people": list(plan.storage.people),
+            "storage_moosefs_adopt": "moosefs" in plan.adopt,
         }
     if server and "nfs" in server.kinds:
         values |= {

@@ -7,6 +7,8 @@ from typing import Any
 
 ADMIN_GROUP = "gridmill-admins"
 USER_GROUP = "gridmill-users"
+HOMES = "/home"
+"""Where this machine's own home directories lie; others are on volumes, and made on their servers."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the machine has: uids, expired accounts, members and gid per group, key files, names whose home directory
-    is missing, and groups that earlier runs made (or took over) for the plan."""
+    """What the machine has: uids, expired accounts, members and gid per group, key files, names with their home
+    directories, those whose home is missing, and groups that earlier runs made (or took over) for the plan."""
 
     uids: dict[str, int]
     expired: frozenset[str] = frozenset()
     members: dict[str, frozenset[str]] = field(default_factory=dict)
     gids: dict[str, int] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
     homeless: frozenset[str] = frozenset()
     managed: frozenset[str] = frozenset()
 
@@ -124,18 +127,21 @@ def _person(person: dict[str, Any], wanted: Wanted, machine: Machine) -> list[li
     name = str(person["name"])
     group = wanted.persons[name]
     other = ADMIN_GROUP if group == USER_GROUP else USER_GROUP
+    home = person.get("home") or f"{HOMES}/{name}"
     commands = []
     if name not in machine.uids:
-        numbered = ["useradd", "--uid", str(person["uid"]), "--gid", name, "--no-create-home"]
+        numbered = ["useradd", "--uid", str(person["uid"]), "--gid", name, "--no-create-home", "--home-dir", home]
         commands.append([*numbered, "--shell", "/bin/bash", "--groups", group, name])
     else:
+        if person.get("home") and machine.homes.get(name, home) != home:
+            commands.append(["usermod", "--home", home, name])
         if name in machine.expired:
             commands.append(["usermod", "--expiredate", "", name])
         if name not in machine.members.get(group, ()):
             commands.append(["gpasswd", "--add", name, group])
         if name in machine.members.get(other, ()):
             commands.append(["gpasswd", "--delete", name, other])
-    if wanted.homes and name in machine.homeless:
+    if wanted.homes and name in machine.homeless and home.startswith(f"{HOMES}/"):
         commands.append(["mkhomedir_helper", name, "0077"])
     return commands
 

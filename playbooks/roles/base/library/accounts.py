@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.accounts import Machine, Wanted, Work, plan
+from ansible.module_utils.gridmill_node.accounts import HOMES, Machine, Wanted, Work, plan
 from ansible.module_utils.gridmill_node.commands import run
 
 DOCUMENTATION = r"""
@@ -85,7 +85,6 @@ gridmill_notes:
 
 
 SHADOW = Path("/etc/shadow")
-HOMES = Path("/home")
 EXPIRY_FIELD = 7
 SECONDS_A_DAY = 86400
 
@@ -96,14 +95,15 @@ def look(wanted: Wanted, keys_directory: Path, record: Path) -> Machine:
     rows = [line.split(":") for line in SHADOW.read_text(encoding="utf-8").splitlines()]
     expired = [row[0] for row in rows if row[EXPIRY_FIELD : EXPIRY_FIELD + 1] not in ([], [""])]
     entries = {entry.pw_name: entry for entry in pwd.getpwall()}
-    homes = {name: Path(entries[name].pw_dir) if name in entries else HOMES / name for name in wanted.persons}
+    homes = {name: entries[name].pw_dir if name in entries else f"{HOMES}/{name}" for name in wanted.persons}
     return Machine(
         uids={name: entry.pw_uid for name, entry in entries.items()},
         expired=frozenset(name for name in expired if _expiry(rows, name) <= today),
         members={group.gr_name: frozenset(group.gr_mem) for group in groups},
         gids={group.gr_name: group.gr_gid for group in groups},
         keys={file.name: file.read_text(encoding="utf-8") for file in keys_directory.glob("*") if file.is_file()},
-        homeless=frozenset(name for name, home in homes.items() if not home.exists()),
+        homes=homes,
+        homeless=frozenset(name for name, home in homes.items() if not Path(home).exists()),
         managed=frozenset(json.loads(record.read_text(encoding="utf-8"))["groups"] if record.exists() else ()),
     )
 
