@@ -134,7 +134,7 @@ class SiteCopy:
     def phases(self) -> list[str]:
         """The phases that converge machines, in their order."""
         plan = json.loads(self.run(".venv/bin/python", "-m", "operations.cli", "plan", NAME, "--json").stdout)
-        return ["control", *(pod["key"] for pod in plan["pods"])]
+        return ["storage", "control", *(pod["key"] for pod in plan["pods"])]
 
     def converge(self, phase: str, action: str) -> dict[str, list[str]]:
         """Run one phase over all its machines, without Pulumi; the tasks that changed something, by machine."""

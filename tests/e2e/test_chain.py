@@ -57,7 +57,7 @@ GPU_1, GPU_2, GPU_3, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "g
 
 def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
     done = site.pulumi("preview")
-    assert re.search(r"\+ 13 to create", done.stdout)
+    assert re.search(r"\+ 15 to create", done.stdout)
     assert site.on(CONTROLLER, "test -e /etc/slurm/slurm.conf && echo there || echo bare") == "bare"
 
 
@@ -75,7 +75,7 @@ def test_up(site: SiteCopy) -> None:
     with command_lines() as seen:
         done = site.pulumi("up", "--yes")
     COMMAND_LINES.update(seen)
-    assert "+ 13 created" in done.stdout
+    assert "+ 15 created" in done.stdout
     summary = json.loads(site.pulumi("stack", "output", "site", "--json").stdout)
     assert summary["acceptance"]["ok"] is True
     assert summary["simulated"] is True
@@ -233,7 +233,7 @@ def test_nothing_to_do_is_quick_and_changes_nothing(site: SiteCopy) -> None:
     logs = site.state / "sites" / "e2e" / "logs"
     before = set(logs.iterdir())
     done = site.pulumi("up", "--yes", "--expect-no-changes")
-    assert "13 unchanged" in done.stdout
+    assert "15 unchanged" in done.stdout
     assert set(logs.iterdir()) == before, "a host was asked"
 
 
@@ -413,8 +413,11 @@ def test_a_second_lab_on_the_same_addresses_is_refused(site: SiteCopy) -> None:
     skus.unlink()
 
 
-def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host, gpu1: Host) -> None:
+def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host, gpu1: Host, store: Host) -> None:
+    controller.check_output("touch /scratch/kept")
     site.pulumi("destroy", "--yes")
+    assert gpu1.run("findmnt --mountpoint /scratch").rc != 0
+    assert store.service("moosefs-master").is_running
     assert site.resources() == {}
     assert not gpu1.service("slurmd").is_running
     assert not gpu1.service("slurmd").is_enabled
@@ -427,3 +430,4 @@ def test_up_after_destroy_brings_the_site_back_with_its_accounting(site: SiteCop
     site.pulumi("up", "--yes")
     rows = controller.check_output("sacct --allusers --noheader --parsable2 --allocations --format=JobID").split()
     assert len(rows) == len(set(rows)) >= 2
+    assert controller.file("/scratch/kept").exists
