@@ -99,7 +99,8 @@ def test_another_driver_concerns_gpu_nodes_only(data: dict[str, Any], root: Path
         for name, group in after[scope]["groups"].items()
         if group != before[scope]["groups"][name]
     }
-    assert changed == {"gpu", "sku_sim_dgx_h100_compute", "sku_dgx_b200_compute"}
+    mounts = "mounts_home_scratch"
+    assert changed == {"gpu", f"sku_sim_dgx_h100_compute_{mounts}", f"sku_dgx_b200_compute_{mounts}"}
     assert before["pod-a"]["vars"] == after["pod-a"]["vars"]
 
 
