@@ -73,16 +73,16 @@ def clients_of(site: Site, catalog: Catalog, volume: Volume) -> list[str]:
 
 
 def groups_of(site: Site) -> list[tuple[str, NodeGroup]]:
-    """All groups of all pods; one that several pods have comes once per pod."""
-    return [(key, group) for pod in site.pods.values() for key, group in pod.nodes.items()]
+    """All groups of pods on the floor; one that several pods have comes once per pod."""
+    return [(key, group) for pod in site.pods.values() if pod.from_ is None for key, group in pod.nodes.items()]
 
 
 def nodes_of(site: Site, group_key: str) -> list[str]:
-    """Names of the nodes of a group, in all pods."""
+    """Names of the nodes of a group, in all pods on the floor."""
     return sorted(
         node_label(pod_key, slot)
         for pod_key, pod in site.pods.items()
-        if group_key in pod.nodes
+        if group_key in pod.nodes and pod.from_ is None
         for slot in pod.nodes[group_key].at
     )
 
@@ -185,7 +185,7 @@ def _platform(catalog: Catalog, group: NodeGroup, needed: str) -> str:
 
 
 def _client_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -> Iterator[Problem]:
-    known = dict(groups_of(site))
+    known = {key for pod in site.pods.values() for key in pod.nodes}
     for position, key in enumerate(volume.clients or []):
         if key not in known:
             message = f"{key} is no group of any pod"

@@ -345,13 +345,14 @@ def chunk_servers(*servers: tuple[str, bool]) -> Result:
         (chunk_servers(("192.0.2.2", True), ("192.0.2.3", True)), True, "192.0.2.2, 192.0.2.3"),
         (chunk_servers(("192.0.2.2", True), ("192.0.2.3", False)), False, "192.0.2.2"),
         (chunk_servers(("192.0.2.2", True), ("192.0.2.3", True), ("192.0.2.9", True)), False, "192.0.2.9"),
+        (chunk_servers(("192.0.2.2", True), ("192.0.2.3", True), ("192.0.2.7", True)), True, "192.0.2.3"),
         (Result(0, "{}"), False, "no list of chunk servers"),
         (Result(0, "garbage"), False, "Expecting value"),
         (Result(MISSING, "", "mfscli is not installed"), False, "mfscli is not installed"),
     ],
 )
 def test_chunk_servers_are_those_of_the_plan(answer: Result, ok: bool, found: str) -> None:
-    wanted = {"master": "192.0.2.2", "addresses": ["192.0.2.3", "192.0.2.2"]}
+    wanted = {"master": "192.0.2.2", "addresses": ["192.0.2.3", "192.0.2.2"], "others": ["192.0.2.7"]}
     check = storage_checks.moosefs_servers(wanted, answers(mfscli=answer))
     assert check["ok"] is ok and found in check["found"]
 

@@ -164,3 +164,23 @@ def test_a_volume_over_the_machines_homes_finds_them_empty(data: dict[str, Any])
     found = documents(planned(data))
     assert variable(found["pod-a"], "pod-a-r1-u01", "base_make_homes") is False
     assert variable(found["pod-a"], "pod-a-r1-u36", "base_make_homes") is None
+
+
+def test_a_server_in_maintenance_is_left_alone_and_may_be_missing(data: dict[str, Any]) -> None:
+    data["pods"]["pod-a"]["maintenance"] = {"r2/u36": "disk replaced"}
+    storage = documents(planned(data))["storage"]
+    assert set(storage["hosts"]) == {"pod-a-r1-u36"}
+    (check,) = [check for check in checks(storage, "pod-a-r1-u36") if check["check"] == "moosefs_servers"]
+    assert (check["addresses"], check["others"]) == (["10.40.4.100"], ["10.40.4.164"])
+    data["storage"]["volumes"] = {"home": {**data["storage"]["volumes"]["home"], "replicas": 1}}
+    data["pods"]["pod-a"]["nodes"]["store"]["at"] = ["r2/u36"]
+    data["storage"]["servers"]["store"]["master"] = "pod-a-r2-u36"
+    assert "storage" not in documents(planned(data)), "a phase without a machine is none"
+
+
+def test_pods_to_come_serve_and_mount_nothing_yet(data: dict[str, Any]) -> None:
+    before = documents(planned(data))["storage"]
+    data["pods"]["pod-b"] = {"like": "pod-a", "from": "2031-01-01", "nodes": {"store": {"at": ["r1/u36"]}}}
+    data["grid"]["connection"] = "630 kVA"
+    del data["grid"]["contract"]
+    assert documents(planned(data))["storage"] == before

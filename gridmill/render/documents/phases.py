@@ -41,7 +41,7 @@ IN_PODS = (
 
 def storage_document(plan: SitePlan, host_keys: HostKeys) -> Document:
     """The nodes that serve volumes, before anything mounts them. Removing the phase leaves them serving."""
-    servers = tuple(host for host in plan.hosts if host.serves)
+    servers = in_service([host for host in plan.hosts if host.serves])
     return document(
         plan,
         STORAGE,
@@ -100,7 +100,9 @@ def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Do
     are planned have no document.
     """
     keys = host_keys or {}
-    found = {STORAGE: storage_document(plan, keys)} if plan.storage.servers else {}
+    found = {STORAGE: storage_document(plan, keys)}
+    if not found[STORAGE]["hosts"]:
+        del found[STORAGE]
     found |= {CONTROL: control_document(plan, keys)}
     found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
     if plan.slurm.key_epoch > 1:

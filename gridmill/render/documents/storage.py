@@ -70,9 +70,11 @@ def _server_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
     if "moosefs" in host.serves:
         checks.append({"check": "service", "name": "moosefs-chunkserver"})
     if "moosefs-master" in host.serves:
-        addresses = [one.address for one in plan.hosts if one.name in server.hosts]
+        servers = [one for one in plan.hosts if one.name in server.hosts]
+        working = [one.address for one in servers if one.maintenance is None]
+        others = [one.address for one in servers if one.maintenance is not None]
         checks.append({"check": "service", "name": "moosefs-master"})
-        checks.append({"check": "moosefs_servers", "master": server.address, "addresses": addresses})
+        checks.append({"check": "moosefs_servers", "master": server.address, "addresses": working, "others": others})
     if "nfs" in host.serves:
         exported = [volume_directory(server, one.name) for one in _volumes_of(plan, server, "nfs")]
         checks.append({"check": "service", "name": "nfs-server"})
