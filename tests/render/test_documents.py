@@ -161,7 +161,7 @@ def test_people_are_everywhere_with_the_same_numbers(data: dict[str, Any]) -> No
     data["access"]["admins"]["anna"]["groups"] = ["chemistry"]
     for scope in ("control", "pod-a"):
         values = made(data)[scope]["vars"]
-        assert values["base_people"] == [{"name": "ben", "uid": 3001, "keys": [key]}]
+        assert values["base_people"] == [{"name": "ben", "uid": 3001, "keys": [key], "home": "/shared/home/ben"}]
         assert values["base_groups"] == [{"name": "chemistry", "gid": 4000, "members": ["anna", "ben"]}]
 
 
