@@ -311,7 +311,7 @@ def test_who_leaves_is_shut_out_and_data_stays(site: SiteCopy, controller: Host,
         assert host.check_output("getent shadow ben").split(":")[7] == "1", "expired since 1970"
         assert host.user("ben").groups == ["ben"]
         assert not host.file("/etc/ssh/authorized_keys.d/ben").exists
-    assert controller.file("/home/ben").is_directory
+    assert controller.file("/shared/home/ben").user == "ben"
     refused = controller.run("runuser --user ben -- sbatch --chdir=/ --output=/dev/null --wrap=true")
     assert refused.rc != 0
     rows = controller.check_output("sacctmgr -nP show association account=research format=user,grptres,maxsubmit")
