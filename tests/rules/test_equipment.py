@@ -27,6 +27,7 @@ def site(equipment: dict[str, Any], **pod: Any) -> dict[str, Any]:
     """One pod with a controller and two DGX in each of two racks: 41.6 kW without equipment."""
     data = copy.deepcopy(BASE)
     data.pop("power", None)
+    data.pop("storage", None)
     data["pods"] = {
         "pod-a": {
             "budget": "60 kW",
