@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from testinfra.host import Host
@@ -20,34 +16,10 @@ from gridmill.plan.hostlist import fold
 from operations.ansible import runtime_directory
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import SiteCopy
+from tests.e2e.watch import command_lines, logins
 
 COMMAND_LINES: set[str] = set()
 """Command lines of all processes of this machine while the site came up."""
-
-
-@contextmanager
-def command_lines() -> Iterator[set[str]]:
-    """Collects the command lines of all processes, some times a second."""
-    seen: set[str] = set()
-    done = threading.Event()
-
-    def collect() -> None:
-        while not done.wait(0.1):
-            for entry in Path("/proc").iterdir():
-                if not entry.name.isdigit():
-                    continue
-                try:
-                    seen.add((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
-                except (FileNotFoundError, ProcessLookupError):
-                    continue
-
-    collector = threading.Thread(target=collect)
-    collector.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        collector.join()
 
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
@@ -316,11 +288,6 @@ def test_who_leaves_is_shut_out_and_data_stays(site: SiteCopy, controller: Host,
     assert refused.rc != 0
     rows = controller.check_output("sacctmgr -nP show association account=research format=user,grptres,maxsubmit")
     assert set(rows.splitlines()) == {"||", "anna||", "ben||0"}
-
-
-def logins(site: SiteCopy, *nodes: str) -> list[int]:
-    """How often somebody logged in on each node since it booted, read past SSH."""
-    return [site.lab("logs", node, "--lines", "100000").stdout.count("Accepted publickey for") for node in nodes]
 
 
 def test_a_third_node_joins_and_nobody_else_is_asked(site: SiteCopy, controller: Host) -> None:

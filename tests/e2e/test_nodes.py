@@ -16,7 +16,7 @@ from testinfra.host import Host
 
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import NAME, SiteCopy
-from tests.e2e.test_chain import logins
+from tests.e2e.watch import logins
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
