@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lab.errors import LabError
 from operations.directories import state_directory
@@ -150,15 +150,28 @@ def load_rack(stack: Path) -> RackedSite:
     return rack
 
 
+_Part = TypeVar("_Part", RackedGpus, RackedHost, RackedSite)
+
+
 def encode(rack: RackedSite) -> dict[str, Any]:
     """The rack as plain data for JSON."""
     return dataclasses.asdict(rack)
 
 
 def decode(data: dict[str, Any]) -> RackedSite:
-    """The rack from plain data, as `encode` made it."""
+    """The rack from plain data, as `encode` made it, be it another version's: machines must be ended after an update."""
     hosts = tuple(
-        RackedHost(**{**host, "gpus": None if host["gpus"] is None else RackedGpus(**host["gpus"])})
+        _made(RackedHost, {**host, "gpus": _made(RackedGpus, host["gpus"]) if host.get("gpus") else None})
         for host in data["hosts"]
     )
-    return RackedSite(**{**data, "hosts": hosts})
+    return _made(RackedSite, {**data, "hosts": hosts})
+
+
+def _made(kind: type[_Part], data: dict[str, Any]) -> _Part:
+    """An object of fields that both know; what the data does not have and has no default is None."""
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+    for name, field in known.items():
+        if name not in values and field.default is dataclasses.MISSING:
+            values[name] = None
+    return kind(**values)

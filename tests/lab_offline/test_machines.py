@@ -154,6 +154,18 @@ def test_rack_refuses_contradictions() -> None:
             rack.check()
 
 
+def test_a_rack_of_another_version_can_still_be_taken_down() -> None:
+    old = encode(RACK)
+    old["of a later version"] = 1
+    for host in old["hosts"]:
+        del host["mac"]
+        if host["gpus"]:
+            del host["gpus"]["power_default_w"]
+    found = decode(old)
+    assert [host.name for host in found.hosts] == [host.name for host in RACK.hosts]
+    assert all(host.gpus is None or host.gpus.power_default_w is None for host in found.hosts)
+
+
 def encode_host(host: RackedHost) -> object:
     return encode(RackedSite("x", "x", "198.18.0.0/20", "198.18.0.1", "u", "i", "k", (host,)))["hosts"][0]
 
