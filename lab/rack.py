@@ -159,7 +159,7 @@ def encode(rack: RackedSite) -> dict[str, Any]:
 
 
 def decode(data: dict[str, Any]) -> RackedSite:
-    """The rack from plain data, as `encode` made it, be it another version's: machines must be ended after an update."""
+    """The rack from plain data, as `encode` made it, maybe of another version: updates must not strand machines."""
     hosts = tuple(
         _made(RackedHost, {**host, "gpus": _made(RackedGpus, host["gpus"]) if host.get("gpus") else None})
         for host in data["hosts"]
