@@ -13,6 +13,7 @@ from gridmill.catalog.json_schema import sku_schemas
 from gridmill.errors import GridmillError, ProblemsError
 from gridmill.load import load_definition
 from gridmill.plan import SitePlan, plan_site
+from gridmill.plan.explain import explain
 from gridmill.plan.power_report import power_report
 from gridmill.render.documents import documents
 from gridmill.render.inventory import inventory_yaml
@@ -41,6 +42,8 @@ def parser() -> argparse.ArgumentParser:
         elif function not in (schema, summary):
             command.add_argument("stack", help="name of a site (lab) or path of its Pulumi.<site>.yaml")
             command.add_argument("--json", action="store_true", help="for machines")
+        if function is show_explanation:
+            command.add_argument("path", help="place in the stack, such as power.caps or power.feeds.B.ups")
         if function is show_power:
             command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
         if function is document:
@@ -97,6 +100,14 @@ def show_power(options: argparse.Namespace) -> int:
     if options.svg:
         Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
     _print(report.as_dict(), options, power_table(plan, report))
+    return 0
+
+
+def show_explanation(options: argparse.Namespace) -> int:
+    """Say why a number of the power plan is what it is: inputs, formula, source."""
+    definition = load_definition(_stack_file(options.stack))
+    lines = explain(definition.site, definition.catalog, options.path)
+    _print({"path": options.path, "lines": lines}, options, "\n".join(lines))
     return 0
 
 
@@ -184,6 +195,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
     "power": (show_power, "show every limit of a site's power with its margin, and what each loss costs"),
+    "explain": (show_explanation, "say why a number of the power plan is what it is: inputs, formula, source"),
     "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),
     "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
     "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),

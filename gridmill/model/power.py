@@ -76,10 +76,14 @@ class Power(Part):
     limit."""
 
     @property
+    def margin(self) -> float:
+        """The design margin in force."""
+        return self.design_margin if self.design_margin is not None else DESIGN_MARGINS[self.practice]
+
+    @property
     def usable(self) -> float:
         """Share of an electrical rating that the plan may use: the code's factor times the design margin."""
-        margin = self.design_margin if self.design_margin is not None else DESIGN_MARGINS[self.practice]
-        return CODE_FACTORS[self.practice] * margin
+        return CODE_FACTORS[self.practice] * self.margin
 
 
 class Cooling(Part):

@@ -19,7 +19,7 @@ from gridmill.errors import Path
 from gridmill.model import Power, Site
 from gridmill.model.power import Cooling, Ups
 from gridmill.rules.power.consumers import PHASES, Caps, Consumer, GpuClass
-from gridmill.units import NOMINAL_VOLTAGE
+from gridmill.units import NOMINAL_VOLTAGE, kilowatts
 
 NORMAL = "in normal operation"
 TOLERANCE_W = 1e-6
@@ -68,6 +68,8 @@ class Limit:
     load: Load
     factor: float = 1.0
     """What a W of IT load is at this element (PUE at the meter)."""
+    basis: str = ""
+    """How the limit comes about, for people."""
 
     def margin_w(self, caps: Caps) -> float:
         """What is left under these caps; negative when the limit is broken."""
@@ -141,15 +143,19 @@ def _by(machines: Iterable[Consumer], *, rack: bool) -> dict[tuple[str, str], li
 def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
     """Budgets, the connection, the contract."""
     for (pod, _), inside in _by(machines, rack=False).items():
-        yield Limit(("pods", pod, "budget"), f"the budget of {pod}", NORMAL, site.pods[pod].budget, _total(inside))
+        path: Path = ("pods", pod, "budget")
+        basis = "as agreed in the stack"
+        yield Limit(path, f"the budget of {pod}", NORMAL, site.pods[pod].budget, _total(inside), basis=basis)
     if site.power is None:  # the budgets' sum was compared with the connection
         return
     grid, total = site.grid, _total(machines)
     physical = grid.connection.apparent_va * grid.power_factor * site.power.usable
-    yield Limit(("grid", "connection"), "the connection", NORMAL, physical, total, grid.pue)
+    basis = f"{_kva(grid.connection.apparent_va)} of {grid.connection.text}{_factors(site)}"
+    yield Limit(("grid", "connection"), "the connection", NORMAL, physical, total, grid.pue, basis)
     if grid.contract:
         path = ("grid", "contract", "firm")
-        yield Limit(path, "the contracted power", NORMAL, grid.contract.firm, total, grid.pue)
+        basis = "as contracted"
+        yield Limit(path, "the contracted power", NORMAL, grid.contract.firm, total, grid.pue, basis)
 
 
 def _heat(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Limit]:
@@ -157,15 +163,18 @@ def _heat(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Li
     for (pod, rack), inside in _by(machines, rack=True).items():
         if cooling := site.pods[pod].racks[rack].cooling:
             path: Path = ("pods", pod, "racks", rack, "cooling")
-            yield Limit(path, f"the cooling of {pod}/{rack}", NORMAL, cooling, _total(inside))
+            basis = "as declared for the rack; all power becomes heat"
+            yield Limit(path, f"the cooling of {pod}/{rack}", NORMAL, cooling, _total(inside), basis=basis)
     for (pod, _), inside in _by(machines, rack=False).items():
         units = site.pods[pod].cooling
         if units and (unit := _unit_w(units, catalog)):
             path = ("pods", pod, "cooling")
             element, total = f"the cooling units of {pod}", _total(inside)
-            yield Limit(path, element, NORMAL, units.units * unit, total)
+            basis = f"{units.units} x {kilowatts(unit)}"
+            yield Limit(path, element, NORMAL, units.units * unit, total, basis=basis)
             if site.power and site.power.plan == "n-1":
-                yield Limit(path, element, "with one unit lost", (units.units - 1) * unit, total)
+                basis = f"{units.units - 1} x {kilowatts(unit)}"
+                yield Limit(path, element, "with one unit lost", (units.units - 1) * unit, total, basis=basis)
 
 
 def _unit_w(cooling: Cooling, catalog: Catalog) -> int | None:
@@ -191,14 +200,29 @@ def _feeds(site: Site, catalog: Catalog, situation: str, found: Flows) -> Iterat
         feed = power.feeds.get(key)
         if feed and feed.breaker:
             path: Path = ("power", "feeds", key, "breaker")
-            yield Limit(path, f"the breaker of feed {key}", situation, feed.breaker.apparent_va * factor, load)
+            basis = f"{_kva(feed.breaker.apparent_va)} of {feed.breaker.text}{_factors(site)}"
+            limit_w = feed.breaker.apparent_va * factor
+            yield Limit(path, f"the breaker of feed {key}", situation, limit_w, load, basis=basis)
         if feed and feed.ups and (module := _module_va(feed.ups, catalog)):
             path = ("power", "feeds", key, "ups")
             modules = feed.ups.modules
-            yield Limit(path, f"the UPS of feed {key}", situation, modules * module * factor, load)
+            element, each = f"the UPS of feed {key}", f"{_kva(module)}{_factors(site)}"
+            yield Limit(path, element, situation, modules * module * factor, load, basis=f"{modules} x {each}")
             if power.plan == "n-1" and situation == NORMAL:
-                left = (modules - 1) * module * factor
-                yield Limit(path, f"the UPS of feed {key}", "with one module lost", left, load)
+                left, basis = (modules - 1) * module * factor, f"{modules - 1} x {each}"
+                yield Limit(path, element, "with one module lost", left, load, basis=basis)
+
+
+def _kva(volt_amperes: int) -> str:
+    return f"{volt_amperes / 1000:g} kVA"
+
+
+def _factors(site: Site) -> str:
+    """Power factor, the code's factor and the design margin, as factors behind an apparent power."""
+    if site.power is None:
+        return ""
+    text = f" x power factor {site.grid.power_factor:g} x {site.power.usable:g} usable ({site.power.practice}"
+    return f"{text}, design margin {site.power.margin:g})"
 
 
 def _phase_limit(site: Site, catalog: Catalog, place: PduPhase) -> tuple[float, int] | None:
@@ -215,7 +239,7 @@ def _phases(site: Site, catalog: Catalog, situation: str, phases: dict[PduPhase,
     for place, load in phases.items():
         known = _phase_limit(site, catalog, place)
         if known and known[1] == PHASES:
-            yield _phase(place, situation, known[0], load)
+            yield _phase(site, place, situation, known[0], load)
         elif known:  # all supplies of a single-phase PDU share its one phase
             whole = single.setdefault(place[:3], Load())
             whole.fixed_w += load.fixed_w
@@ -224,13 +248,16 @@ def _phases(site: Site, catalog: Catalog, situation: str, phases: dict[PduPhase,
     for (pod, rack, feed), load in single.items():
         known = _phase_limit(site, catalog, (pod, rack, feed, 0))
         if known:
-            yield _phase((pod, rack, feed, 0), situation, known[0], load)
+            yield _phase(site, (pod, rack, feed, 0), situation, known[0], load)
 
 
-def _phase(place: PduPhase, situation: str, limit_w: float, load: Load) -> Limit:
+def _phase(site: Site, place: PduPhase, situation: str, limit_w: float, load: Load) -> Limit:
     pod, rack, feed, phase = place
     path = ("pods", pod, "racks", rack, "pdus", feed)
-    return Limit(path, f"phase L{phase + 1} of the PDU of feed {feed} in {pod}/{rack}", situation, limit_w, load)
+    element = f"phase L{phase + 1} of the PDU of feed {feed} in {pod}/{rack}"
+    sku = (site.pods[pod].racks[rack].pdus or {})[feed]
+    basis = f"rated current of {sku} x {PHASE_VOLTAGE:.0f} V{_factors(site)}"
+    return Limit(path, element, situation, limit_w, load, basis=basis)
 
 
 def _after_a_supply(site: Site, catalog: Catalog, machines: list[Consumer], normal: Flows) -> Iterator[Limit]:
@@ -255,7 +282,7 @@ def _after_a_supply(site: Site, catalog: Catalog, machines: list[Consumer], norm
                 more = after / (count - 1) - before / count
                 if more > 0:
                     situation = f"with a supply of {machine.pod}/{machine.slot} lost"
-                    yield _phase(place, situation, known[0], normal.phases[place].plus(machine, more))
+                    yield _phase(site, place, situation, known[0], normal.phases[place].plus(machine, more))
 
 
 def _supplies(power: Power, machines: list[Consumer]) -> Iterator[Limit]:
@@ -269,12 +296,11 @@ def _supplies(power: Power, machines: list[Consumer]) -> Iterator[Limit]:
         seen.add(kind)
         path = ("pods", machine.pod, machine.section, machine.group, "sku")
         element = f"the power supplies of {machine.group} ({machine.sku})"
-        one = Load().plus(machine, 1)
-        yield Limit(path, element, NORMAL, machine.supply_w * len(machine.supplies), one)
-        if power.plan != "n-1":
-            continue
-        if len(machine.supplies) > machine.needed:
-            yield Limit(path, element, "with one lost", machine.supply_w * (len(machine.supplies) - 1), one)
-        for feed in feeds:
-            if alive := machine.alive(feed):
-                yield Limit(path, element, f"with feed {feed} lost", machine.supply_w * len(alive), one)
+        count, one = len(machine.supplies), Load().plus(machine, 1)
+        situations = {NORMAL: count}
+        if power.plan == "n-1":
+            situations |= {"with one lost": count - 1} if count > machine.needed else {}
+            situations |= {f"with feed {feed} lost": len(alive) for feed in feeds if (alive := machine.alive(feed))}
+        for situation, left in situations.items():
+            basis = f"{left} of {count} supplies x {kilowatts(machine.supply_w)}"
+            yield Limit(path, element, situation, machine.supply_w * left, one, basis=basis)
