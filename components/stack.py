@@ -29,6 +29,9 @@ def stack_definition(root: Path) -> Definition:
         definition = load_definition(path) if path.exists() else build_definition(data, root)
     except ProblemsError as error:
         raise pulumi.RunError(str(error)) from None
+    if definition.site.name != pulumi.get_stack():
+        problem = Problem(("name",), f"{definition.site.name} is not the name of this stack", pulumi.get_stack())
+        raise pulumi.RunError(str(problem.located(definition.file, definition.lines)))
     if path.exists() and definition.data != data:
         raise pulumi.RunError(
             str(Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -247,11 +248,12 @@ def _make_ready(site: LabSite, host: RackedHost, packages_digest: str) -> None:
     logs = f"see: python -m lab logs {host.name}"
     if not wait_for_port(host.address, seconds=_BOOT_SECONDS):
         raise LabError(f"{host.name}: no SSH at {host.address} within {_BOOT_SECONDS:.0f} s", logs)
-    done = site.access.run(
-        host.address,
-        "systemctl is-system-running --wait; systemctl list-units --failed --plain --no-legend | cut -d' ' -f1",
-        timeout=_COMMAND_SECONDS,
-    )
+    command = "systemctl is-system-running --wait; systemctl list-units --failed --plain --no-legend | cut -d' ' -f1"
+    until = time.monotonic() + _BOOT_SECONDS
+    done = site.access.run(host.address, command, timeout=_COMMAND_SECONDS)
+    while done.returncode == _EXIT_SSH and time.monotonic() < until:  # a machine that boots lets nobody in yet
+        time.sleep(0.5)
+        done = site.access.run(host.address, command, timeout=_COMMAND_SECONDS)
     if done.returncode == _EXIT_SSH:
         raise LabError(f"{host.name}: SSH refused: {done.stderr.strip()}", logs)
     state, *failed = done.stdout.split() or ["unknown"]

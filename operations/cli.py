@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gridmill.catalog.json_schema import sku_schemas
-from gridmill.errors import GridmillError, ProblemsError
-from gridmill.load import load_definition
+from gridmill.errors import GridmillError, Problem, ProblemsError
+from gridmill.load import Definition, load_definition
 from gridmill.plan import SitePlan, plan_site
 from gridmill.plan.explain import explain
 from gridmill.plan.power_report import power_report
@@ -22,6 +22,7 @@ from gridmill.render.power_tables import power_table
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from operations import backup_cli
+from operations.errors import OperationError
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.sizing import add_size_arguments, show_size
 from operations.status import last_runs, site_status, status_data
@@ -71,6 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     except GridmillError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     return status
 
 
@@ -94,7 +98,7 @@ def show_plan(options: argparse.Namespace) -> int:
 
 def show_power(options: argparse.Namespace) -> int:
     """Print every limit of a site's power with its margin, and what each loss costs."""
-    definition = load_definition(_stack_file(options.stack))
+    definition = _definition(options.stack)
     report = power_report(definition.site, definition.catalog)
     plan = plan_site(definition)
     if options.svg:
@@ -105,7 +109,7 @@ def show_power(options: argparse.Namespace) -> int:
 
 def show_explanation(options: argparse.Namespace) -> int:
     """Say why a number of the power plan is what it is: inputs, formula, source."""
-    definition = load_definition(_stack_file(options.stack))
+    definition = _definition(options.stack)
     lines = explain(definition.site, definition.catalog, options.path)
     _print({"path": options.path, "lines": lines}, options, "\n".join(lines))
     return 0
@@ -187,7 +191,11 @@ def schema(options: argparse.Namespace) -> int:
 
 def summary(options: argparse.Namespace) -> int:
     """Print the summary that a stack exports (`pulumi stack output site --json`, on standard input) for people."""
-    print(summary_table(json.load(sys.stdin)))
+    try:
+        text = summary_table(json.load(sys.stdin))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OperationError(f"standard input is no summary of a stack ({error!r})") from error
+    print(text)
     return 0
 
 
@@ -210,7 +218,18 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
 
 
 def _plan(stack: str) -> SitePlan:
-    return plan_site(load_definition(_stack_file(stack)))
+    return plan_site(_definition(stack))
+
+
+def _definition(stack: str) -> Definition:
+    """The definition of a site by its name or its file; a name that isn't the site's own is a copy half edited."""
+    definition = load_definition(_stack_file(stack))
+    found = definition.site.name
+    if stack != found and not stack.endswith(".yaml"):
+        message = f"{found} is not the site of {definition.file}"
+        problem = Problem(("name",), message, stack, f"write `name: {stack}`")
+        raise ProblemsError([problem.located(definition.file, definition.lines)])
+    return definition
 
 
 def _stack_file(stack: str) -> Path:

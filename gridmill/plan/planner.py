@@ -29,6 +29,7 @@ from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
 from gridmill.rules.people import people
 from gridmill.rules.power import Caps, Draw, caps_of, pod_draw
+from gridmill.rules.power.limits import meter_limit_w
 from gridmill.rules.slurm import services_of
 
 
@@ -88,7 +89,7 @@ def plan_site(definition: Definition) -> SitePlan:
         slurm=plan_slurm(site, catalog, hosts),
         storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
-        grid_limit_w=site.grid.limit_w,
+        grid_limit_w=meter_limit_w(site),
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
     )

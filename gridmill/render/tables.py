@@ -32,14 +32,14 @@ def site_table(plan: SitePlan) -> str:
     lines += [*columns(_networks(plan)), ""]
     if plan.storage.volumes:
         lines += [*columns(_volumes(plan)), ""]
-    power = [("POWER", "NAMEPLATE", "LIMIT", "MARGIN")]
+    power = [("POWER", "ALLOCATED", "LIMIT", "MARGIN")]
     power += [
-        (pod.key, kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
+        (pod.key, kilowatts(pod.power.allocated_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
         for pod in plan.pods
     ]
     power.append(_at_meter(f"meter (PUE {plan.pue:g})", plan.meter_w, plan))
     for pod, step in zip(sorted(plan.future, key=_when), plan.growth, strict=True):
-        limits = (kilowatts(pod.power.nameplate_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
+        limits = (kilowatts(pod.power.allocated_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
         power.append((f"{pod.key}, from {pod.planned_from}", *limits))
         power.append(_at_meter(f"meter with {pod.key}", step.meter_w, plan))
     return "\n".join([*lines, *columns(power)])

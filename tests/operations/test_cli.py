@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,31 @@ def test_the_summary_for_people(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert out.splitlines()[0] == "Site lab, lab.gridmill.test: simulated"
     assert "acceptance: NOT OK" in out
     assert "  a (7) on n1: 2 GPUs, FAILED after 3 s" in out
+
+
+def test_a_copy_that_kept_the_name_of_another_site_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "Pulumi.lab.yaml", tmp_path / "Pulumi.foo.yaml")
+    shutil.copytree(ROOT / "inventories" / "lab", tmp_path / "inventories" / "lab")
+    monkeypatch.setattr("operations.cli.ROOT", tmp_path)
+    status, _, err = run(capsys, "render", "foo")
+    assert status == 1
+    assert "Pulumi.foo.yaml:6: name: lab is not the site of Pulumi.foo.yaml" in err
+    assert "fix: write `name: foo`" in err
+
+
+@pytest.mark.parametrize("text", ["x", "{}", "[]"])
+def test_what_is_no_summary_is_said(
+    text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    status, out, err = run(capsys, "summary")
+    assert (status, out) == (1, "")
+    assert err.startswith("standard input is no summary of a stack")
+
+
+def test_a_diagram_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "none" / "power.svg"
+    status, _, err = run(capsys, "power", "lab", "--svg", str(file))
+    assert (status, err) == (1, f"{file}: No such file or directory\n")

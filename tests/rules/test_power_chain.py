@@ -210,6 +210,20 @@ def test_a_rack_on_one_feed_is_lost_with_it() -> None:
     assert "with feed A lost, 1 of gpu are off (r1/u1): 0 supplies are left" in found["pods.pod-a.nodes.gpu"]
 
 
+def test_a_rack_without_pdus_is_no_rack_that_survives() -> None:
+    data = site(nodes=4, racks=2, pdu="pdu-3x63a", caps={"gpu": "600 W"})
+    data["pods"]["pod-a"]["racks"]["r2"] = {}
+    assert "r2 has nodes and no PDUs" in found_problems(data)["pods.pod-a.racks.r2"]
+    data["power"]["plan"] = "n"
+    build_definition(data, ROOT)
+
+
+def test_a_contract_above_the_connection_is_refused() -> None:
+    data = site(nodes=1, racks=1, pdu="pdu-3x63a", caps={"gpu": "600 W"})
+    data["grid"] = {"connection": "3x160A", "contract": {"firm": "200 kW"}}
+    assert "200 kW is more than the connection carries" in found_problems(data)["grid.contract.firm"]
+
+
 def test_cooling_counts_all_heat_and_one_unit_less() -> None:
     data = site(nodes=2, racks=1, pdu="pdu-3x63a", plan="n")
     data["pods"]["pod-a"]["racks"]["r1"]["cooling"] = "20 kW"

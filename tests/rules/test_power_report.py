@@ -59,4 +59,5 @@ def test_without_feeds_there_is_no_chain_to_report() -> None:
     data.pop("power", None)
     definition = build_definition(data, ROOT)
     report = power_report(definition.site, definition.catalog)
-    assert report.losses == () and {row.path for row in report.limits} == {"pods.pod-a.budget"}
+    assert report.losses == ()
+    assert {row.path for row in report.limits} == {"pods.pod-a.budget", "grid.connection", "grid.contract.firm"}

@@ -140,16 +140,21 @@ def _by(machines: Iterable[Consumer], *, rack: bool) -> dict[tuple[str, str], li
     return found
 
 
+def meter_limit_w(site: Site) -> int:
+    """What may be planned at the meter, in W: connection with its margins, or contract, whichever is smaller."""
+    usable = site.power.usable if site.power else 1
+    physical = int(site.grid.connection.apparent_va * site.grid.power_factor * usable)
+    return min(physical, site.grid.contract.firm) if site.grid.contract else physical
+
+
 def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
     """Budgets, the connection, the contract."""
     for (pod, _), inside in _by(machines, rack=False).items():
         path: Path = ("pods", pod, "budget")
         basis = "as agreed in the stack"
         yield Limit(path, f"the budget of {pod}", NORMAL, site.pods[pod].budget, _total(inside), basis=basis)
-    if site.power is None:  # the budgets' sum was compared with the connection
-        return
     grid, total = site.grid, _total(machines)
-    physical = grid.connection.apparent_va * grid.power_factor * site.power.usable
+    physical = grid.connection.apparent_va * grid.power_factor * (site.power.usable if site.power else 1)
     basis = f"{_kva(grid.connection.apparent_va)} of {grid.connection.text}{_factors(site)}"
     yield Limit(("grid", "connection"), "the connection", NORMAL, physical, total, grid.pue, basis)
     if grid.contract:
@@ -220,7 +225,7 @@ def _kva(volt_amperes: int) -> str:
 def _factors(site: Site) -> str:
     """Power factor, the code's factor and the design margin, as factors behind an apparent power."""
     if site.power is None:
-        return ""
+        return f" x power factor {site.grid.power_factor:g}"
     text = f" x power factor {site.grid.power_factor:g} x {site.power.usable:g} usable ({site.power.practice}"
     return f"{text}, design margin {site.power.margin:g})"
 

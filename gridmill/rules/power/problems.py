@@ -23,7 +23,9 @@ def power_problems(site: Site, catalog: Catalog) -> list[Problem]:
     caps, more = planned_caps(site, machines, rows)
     found += more
     if not more:
-        found += [_over(limit, caps, machines) for limit in _worst(broken(rows, caps), caps)]
+        # without a `power` section the budgets' sum was compared with the connection
+        judged = rows if site.power else [row for row in rows if row.path[0] != "grid"]
+        found += [_over(limit, caps, machines) for limit in _worst(broken(judged, caps), caps)]
     if site.power and site.power.plan == "n-1":
         found += _lost_problems(site, machines)
     return found
@@ -58,6 +60,13 @@ def planned_caps(site: Site, machines: Sequence[Consumer], rows: Sequence[Limit]
 
 def _budget_problems(site: Site) -> list[Problem]:
     """Pods whose budgets together are over the connection."""
+    physical = int(site.grid.connection.apparent_va * site.grid.power_factor)
+    if site.grid.contract and site.grid.contract.firm > physical:
+        message = f"{kilowatts(site.grid.contract.firm)} is more than the connection carries"
+        expected = (
+            f"at most {kilowatts(physical)} ({site.grid.connection.text}, power factor {site.grid.power_factor:g})"
+        )
+        return [Problem(("grid", "contract", "firm"), message, expected, "a larger connection")]
     budgets = sum(pod.budget for pod in site.pods.values())
     at_meter = int(budgets * site.grid.pue)
     if at_meter <= site.grid.limit_w:
@@ -74,8 +83,14 @@ def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """PDUs that nobody knows, or on feeds that the site does not have."""
     problems: list[Problem] = []
     feeds = sorted(site.power.feeds) if site.power else []
+    strict = site.power is not None and site.power.plan == "n-1"
     for pod_key, pod in site.pods.items():
+        used = {slot.rack for group in pod.nodes.values() for slot in group.at}
         for rack_key, rack in pod.racks.items():
+            if strict and rack_key in used and not rack.pdus:
+                place = ("pods", pod_key, "racks", rack_key)
+                message = f"{rack_key} has nodes and no PDUs, so nobody can say what a lost feed means for them"
+                problems.append(Problem(place, message, "pdus on the feeds that the rack has", "pdus: {A: pdu-3x63a}"))
             for feed, sku in (rack.pdus or {}).items():
                 path = ("pods", pod_key, "racks", rack_key, "pdus", feed)
                 if feed not in feeds:
