@@ -102,6 +102,7 @@ class Node:
         self.module = load("volume_mounts")
         self.module.UNITS, self.module.PROC, self.module.HELPERS = self.units, self.proc, (str(self.helpers),)
         self.module.run = self.machine
+        self.module.PATIENCE = 0
 
     def mounted(self, yes: bool) -> None:
         line = f"24 22 0:5 / {self.point} rw - fuse mfs\\043192.0.2.2:9421/home rw\n"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -52,6 +53,8 @@ UNITS = Path("/etc/systemd/system")
 PROC = Path("/proc")
 HELPERS = ("/sbin", "/usr/sbin")
 TIMEOUT = mounts.TIMEOUT_S + 30.0
+PATIENCE = 10
+"""Seconds that a volume without a user may stay busy."""
 
 
 def our_units() -> dict[str, str]:
@@ -81,10 +84,14 @@ def users_of(path: str) -> Iterator[str]:
 
 def unmount(path: str, name: str) -> str:
     """Unmount; why not, when it is in use."""
-    answer = run(["umount", path], timeout=TIMEOUT)
+    answer, users = run(["umount", path], timeout=TIMEOUT), list(users_of(path))
+    for _ in range(PATIENCE):  # a file system in user space lets go some moments after its last user
+        if answer.ok or users:
+            break
+        time.sleep(1.0)
+        answer, users = run(["umount", path], timeout=TIMEOUT), list(users_of(path))
     if answer.ok:
         return ""
-    users = list(users_of(path))
     by = f" by {', '.join(users[: mounts.SHOWN])}" if users else f": {answer.complaint()}"
     return f"{name} at {path} is in use{by}; it stays mounted, and the same command finishes this when it is free"
 
