@@ -49,7 +49,7 @@ def power_off(site: SiteCopy, node: str) -> None:
     """Shut a machine down and wait until it is."""
     site.lab("ssh", node, "sudo systemctl poweroff", check=False)
     for _ in range(30):
-        machines = json.loads(site.lab("status", "--json").stdout)["machines"]
+        machines = json.loads(site.lab("status", "--json", check=False).stdout)["machines"]
         if next(machine["state"] for machine in machines if machine["name"] == node) == "down":
             return
         time.sleep(1)

@@ -15,7 +15,7 @@ from testinfra.host import Host
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 GRIDMILL = (".venv/bin/python", "-m", "operations.cli")
 ACCOUNTED = "sacct --allusers --noheader --parsable2 --allocations --starttime 1970-01-01 --format=JobID,JobName,State"

@@ -28,7 +28,7 @@ from tests.e2e import driver_packages
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 PLAYBOOK_NAME = "driver_trial.yml"
 OLD, NEW = "570.133.20", "570.172.08"

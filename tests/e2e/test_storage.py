@@ -6,7 +6,6 @@ Alphabetically after test_chain, which leaves the site up. Destroying it is test
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 from testinfra.host import Host
@@ -73,40 +72,3 @@ def test_a_client_boots_without_its_server_and_mounts_when_it_is_back(site: Site
     store.check_output("systemctl start moosefs-master")
     site.on(GPU_2, "sudo systemctl start gridmill-mounts.service; sudo systemctl start scratch.mount shared-home.mount")
     assert site.on(GPU_2, f"cat {SCRATCH}/from-job") == GPU_1
-
-
-def test_a_volume_in_use_is_not_unmounted(site: SiteCopy, gpu1: Host) -> None:
-    gpu1.check_output(f"systemd-run --quiet --unit=holder --working-directory={SCRATCH} sleep 900")
-    site.edit(SCRATCH_LINE, "")
-    done = site.pulumi("up", "--yes", check=False)
-    assert done.status != 0
-    assert re.search(rf"{GPU_1}.* scratch at {SCRATCH} is in use by \d+ \(sleep\)", done.text), done.text[-3000:]
-    assert mounted(gpu1, SCRATCH)
-    gpu1.check_output("systemctl stop holder")
-
-
-def test_the_same_command_unmounts_it_when_it_is_free(site: SiteCopy, controller: Host, gpu1: Host) -> None:
-    site.pulumi("up", "--yes")
-    assert not mounted(gpu1, SCRATCH)
-    assert not mounted(controller, SCRATCH)
-    assert mounted(gpu1, HOME)
-
-
-def test_what_is_there_is_never_hidden(site: SiteCopy, controller: Host) -> None:
-    controller.check_output(f"install -D /dev/null {SCRATCH}/mine")
-    site.edit("      volumes:\n", f"      volumes:\n{SCRATCH_LINE}")
-    site.edit("users: {anna: 100 MB}", "users: {anna: 70 MB}")
-    done = site.pulumi("up", "--yes", check=False)
-    assert done.status != 0
-    assert f"{SCRATCH} holds mine, which mounting scratch would hide" in done.text, done.text[-3000:]
-    assert controller.file(f"{SCRATCH}/mine").exists
-    controller.check_output(f"rm {SCRATCH}/mine")
-
-
-def test_a_volume_comes_back_with_its_data_and_a_quota_follows(site: SiteCopy, gpu1: Host) -> None:
-    site.pulumi("up", "--yes")
-    assert gpu1.check_output(f"cat {SCRATCH}/from-job") == GPU_1
-    refused = gpu1.run(f"runuser --user anna -- dd if=/dev/zero of={HOME}/anna/fill bs=1M count=80 status=none")
-    assert "quota exceeded" in refused.stderr
-    gpu1.check_output(f"runuser --user anna -- rm {HOME}/anna/fill")
-    site.pulumi("up", "--yes", "--expect-no-changes")
