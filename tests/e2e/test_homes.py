@@ -1,6 +1,6 @@
-"""MooseFS on the virtual site, for real: jobs, quotas, a server that comes and goes, a volume that leaves and returns.
+"""MooseFS on the virtual site, for real: homes, files of jobs, quotas, a server that comes and goes.
 
-Alphabetically after test_chain, which leaves the site up. Destroying it is tested there.
+Before test_nodes.py, which leaves reports of single machines. Destroying is tested in test_chain.py.
 """
 
 from __future__ import annotations
