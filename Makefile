@@ -38,13 +38,13 @@ check: setup ## format, lint, types and all tests that need neither root nor the
 	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine and not trial'
 
 test: check ## every test, the virtual site included
-	@$(ENGINE) && $(BIN)/python -m pytest -m 'lab or engine'
+	@$(ENGINE) && $(BIN)/python -m pytest -m '(lab or engine) and not trial'
 
 format: setup ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 trial: setup ## long trials on virtual sites that `make test` leaves out: a lost controller, drivers, power limits, volumes
-	@$(ENGINE) && for file in power restore software storage_volumes; do \
+	@$(ENGINE) && for file in nodes power restore software storage_volumes; do \
 	  $(BIN)/python -m pytest -m 'trial or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_$$file.py; done
 
 bench: setup ## how fast it is: plan, inventory and preview of 10,000 nodes; no machine is contacted
