@@ -117,7 +117,6 @@ def test_a_pod_joins_after_a_kill_while_a_machine_in_maintenance_is_off(site: Si
     assert machine["found"] == "serial EX-0001, MAC 02:00:5e:10:00:01"
 
 
-@pytest.mark.trial
 def test_back_from_maintenance_while_the_pod_leaves(site: SiteCopy, controller: Host) -> None:
     job = controller.check_output(f"{SUBMIT} --nodelist={GPU_B} --gres=gpu:1 --wrap='sleep 900'")
     site.lab("up")
