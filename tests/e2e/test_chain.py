@@ -1,5 +1,4 @@
 """The whole chain on real parts: up, what stands then, no change, change, failure and repair, destroy.
-
 The tests share one site and run in this order; each leaves it as the next one needs it.
 """
 

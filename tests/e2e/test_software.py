@@ -74,6 +74,7 @@ PLAYBOOK = """\
 TELLS = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build  (simulated)"
 CLEAR = """
 set -eu
+# a machine that no run has touched has none of these: what is left all the same shows in the first test's assertions
 umount /proc/driver 2>/dev/null || true
 systemctl --quiet stop nvidia-persistenced nvidia-fabricmanager 2>/dev/null || true
 rm -rf /etc/apt/*/gridmill-source-* /etc/apt/preferences.d/gridmill-nvidia /etc/apt/preferences.d/gridmill-nccl
