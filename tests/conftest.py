@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import hypothesis
@@ -15,6 +16,14 @@ hypothesis.settings.register_profile("gridmill", deadline=None, derandomize=True
 hypothesis.settings.load_profile("gridmill")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def without_power(text: str) -> str:
+    """A stack definition without feeds, caps and PDUs: for tests of other things, whose sites may be any."""
+    return re.sub(r"\{pdus: \{[^}]*\}\}", "{}", re.sub(r"\n    power:\n(      .*\n)+", "\n", text))
+
+
+PLAIN_LAB = without_power((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="session")

@@ -141,12 +141,12 @@ def test_the_summary(recorder: Recorder, lab_plan: SitePlan) -> Any:
                 "pod-a": {
                     "nodes": 4,
                     "gpus": 16,
-                    "power": {"budgetW": 24_000, "nameplateW": 22_400, "marginW": 1_600},
+                    "power": {"budgetW": 24_000, "nameplateW": 22_400, "marginW": 2_400},
                 }
             },
             "planned": {},
             "maintenance": {},
-            "power": {"nameplateW": 22_400, "meterW": 28_000, "gridLimitW": 41_464},
+            "power": {"nameplateW": 22_400, "meterW": 27_000, "gridLimitW": 33_171},
             "acceptance": {"ok": True, "jobs": {"pod-a-r1-u40": {"jobs": [7]}}},
         }
 

@@ -88,13 +88,13 @@ def test_gpus_are_seen_by_real_software_and_say_simulated(gpu1: Host) -> None:
 
 def test_power_limits_hold_within_their_range(gpu1: Host) -> None:
     query = "nvidia-smi --id=0 --query-gpu=power.limit --format=csv,noheader,nounits"
-    assert float(gpu1.check_output(query)) == 700
+    assert float(gpu1.check_output(query)) == 650
     gpu1.check_output("nvidia-smi --id=0 --power-limit=450")
     assert float(gpu1.check_output(query)) == 450
     refused = gpu1.run("nvidia-smi --id=0 --power-limit=150")
     assert refused.rc != 0
     assert "between 200.00 W and 700.00 W" in refused.stdout
-    gpu1.check_output("nvidia-smi --id=0 --power-limit=700")
+    gpu1.check_output("nvidia-smi --id=0 --power-limit=650")
 
 
 def test_slurm_has_typed_gpus_on_idle_nodes(controller: Host) -> None:
@@ -290,7 +290,7 @@ def test_who_leaves_is_shut_out_and_data_stays(site: SiteCopy, controller: Host,
 
 
 def test_a_third_node_joins_and_nobody_else_is_asked(site: SiteCopy, controller: Host) -> None:
-    site.edit("connection: 3x63A", "connection: 3x80A")
+    site.edit("connection: 3x63A", "connection: 3x100A")
     site.edit("budget: 24 kW", "budget: 34 kW")
     site.edit("at: [r1/u1, r1/u9]", "at: [r1/u1, r1/u9, r1/u17]")
     site.lab("up")
@@ -345,11 +345,11 @@ def test_the_same_command_completes_it(site: SiteCopy, gpu1: Host) -> None:
 
 
 def test_a_bad_definition_registers_nothing(site: SiteCopy) -> None:
-    site.edit("budget: 34 kW", "budget: 22 kW")
+    site.edit("budget: 34 kW", "budget: 21 kW")
     done = site.pulumi("preview", check=False)
-    site.edit("budget: 22 kW", "budget: 34 kW")
+    site.edit("budget: 21 kW", "budget: 34 kW")
     assert done.status != 0
-    problem = r"Pulumi\.e2e\.yaml:\d+: pods\.pod-a\.budget: 22\.4 kW, 0\.4 kW over the budget of pod-a, 22 kW"
+    problem = r"Pulumi\.e2e\.yaml:\d+: pods\.pod-a\.budget: 21\.6 kW, 0\.6 kW over the budget of pod-a, 21 kW"
     assert re.search(problem, done.text), done.text
     assert "Traceback" not in done.text
 

@@ -11,29 +11,26 @@ from tests.e2e.site_copy import SiteCopy
 
 pytestmark = [pytest.mark.trial]
 
-CAP_W = 660
+CAP_W = 650
 DEFAULT_W = 700
+CAPS = f"caps: {{gpu: {CAP_W} W}}"
 LIMITS = "nvidia-smi --query-gpu=power.limit --format=csv,noheader,nounits"
-POWER = f"power: {{feeds: {{A: {{}}, B: {{}}}}, plan: n-1, caps: {{gpu: {CAP_W} W}}}}\n"
-PDUS = "r1: {pdus: {A: pdu-3x63a, B: pdu-3x63a}}"
 
 
 def limits(gpu1: Host) -> set[float]:
     return {float(line) for line in gpu1.check_output(LIMITS).splitlines()}
 
 
-def test_a_plan_that_does_not_survive_a_feed_is_refused_with_the_cap_that_does(site: SiteCopy) -> None:
-    site.edit("    network:\n", f"    {POWER.replace(f'{{gpu: {CAP_W} W}}', 'none')}    network:\n")
-    site.edit("r1: {}", PDUS)
+def test_a_cap_that_does_not_survive_a_feed_is_refused_with_the_one_that_does(site: SiteCopy) -> None:
+    site.edit(CAPS, "caps: {gpu: 690 W}")
     done = site.pulumi("preview", check=False)
+    site.edit("caps: {gpu: 690 W}", CAPS)
     assert done.status != 0
-    assert "10.2 kW with feed A lost, 0.3 kW over the power supplies of gpu (sim-dgx-h100), 9.9 kW" in done.text
+    assert "10.12 kW with feed A lost, 0.22 kW over the power supplies of gpu (sim-dgx-h100), 9.9 kW" in done.text
     assert "a cap of 662 W per GPU" in done.text
-    site.edit("caps: none", f"caps: {{gpu: {CAP_W} W}}")
 
 
 def test_the_limit_is_in_force_before_slurmd_and_verified(site: SiteCopy, gpu1: Host) -> None:
-    site.pulumi("up", "--yes")
     assert limits(gpu1) == {CAP_W}
     assert "gridmill-gpu-power.service" in gpu1.check_output("systemctl show --property=Requires slurmd")
     report = json.loads((site.state / "sites" / "e2e" / "reports" / "pod-a-apply.json").read_text())
@@ -50,9 +47,16 @@ def test_a_limit_changed_by_hand_is_foretold_and_mended(site: SiteCopy, gpu1: Ho
 
 
 def test_without_a_cap_in_the_plan_the_default_comes_back(site: SiteCopy, gpu1: Host) -> None:
-    site.edit(f"    {POWER}", "")
-    site.edit(PDUS, "r1: {}")
+    site.edit(CAPS, "caps: none")
+    site.edit("plan: n-1 ", "plan: n ")
     site.pulumi("up", "--yes")
     assert limits(gpu1) == {DEFAULT_W}
     assert not gpu1.file("/etc/systemd/system/gridmill-gpu-power.service").exists
     assert gpu1.service("slurmd").is_running
+
+
+def test_a_cap_comes_back_on_machines_in_service(site: SiteCopy, gpu1: Host) -> None:
+    site.edit("plan: n ", "plan: n-1 ")
+    site.edit("caps: none", CAPS)
+    site.pulumi("up", "--yes")
+    assert limits(gpu1) == {CAP_W}

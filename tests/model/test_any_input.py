@@ -151,7 +151,7 @@ def test_rules_speak_of_what_is_typed_whatever_else_is_wrong(part: str) -> None:
         build_definition(data, ROOT)
     found = {problem.path for problem in caught.value.problems}
     assert (part,) in found
-    needs = {"grid": {"grid", "pods", "name"}, "scheduler": {"scheduler", "access", "pods", "name"}}
+    needs = {"grid": {"grid", "pods", "name", "power"}, "scheduler": {"scheduler", "access", "pods", "name"}}
     for owner, parts in needs.items():
         assert any(path[0] == owner and len(path) > 1 for path in found) is (part not in parts), (owner, found)
 

@@ -8,7 +8,7 @@ import pytest
 
 from gridmill.errors import ProblemsError, path_text
 from gridmill.load import load_definition
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB
 
 RECIPIENT = "age1fn4e4jphe38xp0jzq03ag9sjtswh8f36tlanhuxavsnrfvqtsy8qsu47fp"
 DIRECTORY = "backup.directory"
@@ -40,7 +40,7 @@ ELSEWHERE = "/var/backups/gridmill"
     ],
 )  # fmt: skip
 def test_a_bad_backup_names_its_problem(written: str, path: str, message: str, hint: str, tmp_path: Path) -> None:
-    lab = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    lab = PLAIN_LAB
     file = tmp_path / "Pulumi.bad.yaml"
     file.write_text(lab.replace("    scheduler:\n", f"    backup: {{{written}}}\n    scheduler:\n"), encoding="utf-8")
     with pytest.raises(ProblemsError) as caught:

@@ -17,12 +17,12 @@ from gridmill.plan import SitePlan, plan_site
 from gridmill.render.documents import documents
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB, ROOT
 
 
 @pytest.fixture
 def data() -> dict[str, Any]:
-    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    text = PLAIN_LAB
     found: dict[str, Any] = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
     found["grid"]["connection"] = "400 kVA"
     return found

@@ -9,9 +9,9 @@ import pytest
 
 from gridmill.errors import Problem, ProblemsError, path_text
 from gridmill.load import load_definition
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB, ROOT
 
-LAB = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+LAB = PLAIN_LAB
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gridmill.catalog import load_catalog
 from gridmill.errors import ProblemsError, path_text
 from gridmill.load import build_definition
 from gridmill.rules.compatibility import number
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB, ROOT
 
 KEY = (ROOT / "inventories" / "ems1" / "keys" / "mirror.asc").read_text(encoding="utf-8")
 FINGERPRINT = "721816512B7E38D964A774B008594AE99AF04F8C"
@@ -36,7 +36,7 @@ sources: [{{of: all, from: a test, confidence: unverified}}]
 
 @pytest.fixture
 def data() -> dict[str, Any]:
-    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    text = PLAIN_LAB
     found: dict[str, Any] = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
     found["grid"]["connection"] = "400 kVA"
     found["pods"]["pod-a"]["budget"] = "100 kW"

@@ -54,7 +54,7 @@ def test_plan_says_simulated_and_kilowatts(capsys: pytest.CaptureFixture[str]) -
     assert "pod-a     198.18.4.0/22, 2001:2:0:1::/64" in out
     assert "time      the controllers' own clock" in out
     assert "home     /shared/home  moosefs of store  homes   control,gpu" in out
-    assert "meter (PUE 1.25)  28 kW      41.464 kW  13.464 kW" in out
+    assert "meter (PUE 1.25)  27 kW      33.171 kW  6.171 kW" in out
 
 
 def test_plan_for_machines_is_the_whole_plan(capsys: pytest.CaptureFixture[str]) -> None:

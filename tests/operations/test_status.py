@@ -51,7 +51,7 @@ def test_a_good_site(lab_plan: SitePlan) -> None:
     assert (pod.nodes_planned, pod.nodes_found, pod.nodes_working) == (4, 4, 4)
     assert (pod.gpus_planned, pod.gpus_found, pod.nameplate_w, pod.converged) == (16, 16, 22_400, AT)
     table = status_table(lab_plan, nodes)
-    assert table.startswith("Site lab, simulated: 28 kW at the meter, of 41.464 kW\n")
+    assert table.startswith("Site lab, simulated: 27 kW at the meter, of 33.171 kW\n")
     assert table.endswith("no problems")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gridmill.load import Definition, build_definition
 from gridmill.plan import plan_site
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB, ROOT
 
 SUPERNET = ipaddress.IPv4Network("10.40.0.0/16")
 
@@ -104,7 +104,7 @@ _DATA: dict[str, Any] = {}
 def definition(places: list[tuple[int, int]]) -> Definition:
     """The lab with one-unit servers at these places instead of its GPU nodes."""
     if not _DATA:
-        _DATA.update(yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]["gridmill:site"])
+        _DATA.update(yaml.safe_load(PLAIN_LAB)["config"]["gridmill:site"])
         del _DATA["storage"]
     data = copy.deepcopy(_DATA)
     data["scheduler"]["partitions"] = {"cpu": {"of": "cpu", "maxTime": "1:00:00"}}

@@ -19,10 +19,10 @@ from tests.plan.test_addresses import _DATA, definition
 
 def test_the_lab_sums_up(lab_plan: SitePlan) -> None:
     power = lab_plan.pods[0].power
-    assert (power.nameplate_w, power.typical_w, power.idle_w) == (22_400, 17_950, 4_900)
-    assert power.margin_w == 1_600
-    assert lab_plan.meter_w == 28_000
-    assert lab_plan.grid_limit_w == 41_464
+    assert (power.nameplate_w, power.allocated_w, power.typical_w, power.idle_w) == (22_400, 21_600, 17_950, 4_900)
+    assert power.margin_w == 2_400
+    assert lab_plan.meter_w == 27_000
+    assert lab_plan.grid_limit_w == 33_171
 
 
 @pytest.mark.parametrize(

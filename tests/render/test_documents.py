@@ -11,12 +11,12 @@ import yaml
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
 from gridmill.render.documents import Document, documents
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB, ROOT
 
 
 @pytest.fixture
 def data() -> dict[str, Any]:
-    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    text = PLAIN_LAB
     found: dict[str, Any] = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
     found["grid"]["connection"] = "400 kVA"
     found["pods"]["pod-a"]["budget"] = "100 kW"

@@ -13,7 +13,7 @@ from gridmill.load import build_definition
 from gridmill.plan import plan_site
 from gridmill.plan.nvidia import NvidiaPlan
 from gridmill.render.documents import Document, documents
-from tests.conftest import ROOT
+from tests.conftest import PLAIN_LAB, ROOT
 
 KEY = (ROOT / "inventories" / "ems1" / "keys" / "mirror.asc").read_text(encoding="utf-8")
 
@@ -21,7 +21,7 @@ KEY = (ROOT / "inventories" / "ems1" / "keys" / "mirror.asc").read_text(encoding
 @pytest.fixture
 def data() -> dict[str, Any]:
     """Two pods: one with the lab's machines, one with real GPU servers; all from a mirror."""
-    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    text = PLAIN_LAB
     found: dict[str, Any] = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
     found["grid"]["connection"] = "400 kVA"
     found["software"]["sources"] = {
