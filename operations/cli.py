@@ -23,6 +23,7 @@ from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from operations import backup_cli
 from operations.errors import OperationError
+from operations.journal import SHOWN, journal, journal_table
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.sizing import add_size_arguments, show_size
 from operations.status import last_runs, site_status, status_data
@@ -49,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
         if function is document:
             command.add_argument("phase", help="control, a pod's key, or acceptance")
+        if function is show_journal:
+            command.add_argument("--last", type=int, default=SHOWN, metavar="N", help="so many lines; 0 for all")
         if function is make_backup:
             backup_cli.add_backup(command)
         if function is restore:
@@ -131,6 +134,13 @@ def show_status(options: argparse.Namespace) -> int:
     return 1 if any(node.problems for node in nodes) else 0
 
 
+def show_journal(options: argparse.Namespace) -> int:
+    """Who did what to the site; status 1 when the record was tampered with."""
+    data = journal(_plan(options.stack), options.last)
+    _print(data, options, journal_table(data))
+    return 0 if data["ok"] else 1
+
+
 def make_backup(options: argparse.Namespace) -> int:
     """Make a backup of the controller now, and fetch a copy."""
     data, text = backup_cli.backup(_plan(options.stack), options)
@@ -207,6 +217,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),
     "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
     "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),
+    "journal": (
+        show_journal,
+        "show who did what to the site, and who is at work on it; check that the record is whole",
+    ),
     "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
     "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
     "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),

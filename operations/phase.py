@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from operations.ansible import run_playbook, runtime_directory
 from operations.directories import state_directory
 from operations.document import ConvergeDocument
 from operations.errors import OperationError
+from operations.lease import Lease, ask_keeper
 from operations.ledger import Entry, Ledger, departure, host_digests, subset
 from operations.locks import exclusive
 from operations.results import RunResult
@@ -64,18 +66,27 @@ class PhaseRun:
         self.started = time.monotonic()
         self.result = RunResult.of(document.scope, [], action)
         self.directory = state_directory() / "sites" / document.site
+        self.lease: Lease | None = None
 
     def run(self) -> int:
         """Do it; see operations.converge for the status."""
         if self.action == "remove" and self.document.decommission is None:
             return 0
         what = f"{self.document.site}: {self.document.scope}"
-        with exclusive(self.directory / f"{self.document.scope}.lock", what) as lock:
+        with exclusive(self.directory / f"{self.document.scope}.lock", what) as lock, self._site() as self.lease:
             if self.action == "remove":
                 return self._remove(lock)
             if "controllers" in self.document.data:
                 return self._converge_pod(lock)
             return self._finish(*self._play(self.document.playbook, self.document.data, lock))
+
+    def _site(self) -> AbstractContextManager[Lease | None]:
+        """The site's lease, for what changes something."""
+        keeper = self.document.data.get("keeper")
+        if self.action == "check" or keeper is None:
+            return nullcontext()
+        ask = ask_keeper(self.document.connection, keeper["name"], keeper["address"])
+        return Lease(self.document, self.action, self.directory, self._say, ask)
 
     def _remove(self, lock: int) -> int:
         """Decommission; such a playbook says itself which hosts it works on."""
@@ -169,7 +180,7 @@ class PhaseRun:
         log = self._log_path()
         status = run_playbook(
             playbook,
-            data,
+            {**data, "vars": {**data["vars"], "fence_token": self.lease.token}} if self.lease else data,
             self.secrets,
             runtime=runtime_directory(self.directory, self.document.scope),
             log=log,
@@ -183,6 +194,9 @@ class PhaseRun:
     def _finish(self, status: int, log: Path | None) -> int:
         """Print the summary or the complaint, and keep the report."""
         seconds = time.monotonic() - self.started
+        if self.lease:
+            self.result.way_out = self.lease.lost or self.result.way_out
+            self.lease.outcome = self.result.outcome(status, seconds)
         self._write_report(status, seconds, str(log or ""))
         if status == 0 and self.result.ok:
             name = str(log.relative_to(state_directory())) if log else ""

@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gridmill.plan.hostlist import fold
+
 RESULT_SCHEMA = "gridmill.result/v1"
 REPORT_SCHEMA = "gridmill.report/v1"
 
@@ -159,6 +161,20 @@ class RunResult:
             "departed": self.departed,
             "maintenance": self.maintenance,
             "log": log,
+        }
+
+    def outcome(self, status: int, seconds: float) -> dict[str, Any]:
+        """What the journal is told: few words, however many the hosts."""
+        failed = sorted(name for name, host in self.hosts.items() if not self._ok(host))
+        changed = sorted(name for name, host in self.hosts.items() if host.changed)
+        return {
+            "ok": status == 0 and self.ok,
+            "hosts": len(self.hosts),
+            "changed": fold(changed),
+            "failed": fold(failed),
+            "departed": fold(self.departed),
+            "unchanged": len(self.unchanged),
+            "seconds": round(seconds, 1),
         }
 
     def complaint(self, status: int, log: str) -> str:

@@ -15,6 +15,7 @@ from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
 from operations import converge, ledger, phase
 from operations.errors import OperationError
+from operations.keeper import answer
 from operations.ledger import Entry, departure, host_digests, subset
 
 NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
@@ -115,6 +116,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setattr(ledger.Ledger, "remove", lambda _: found.write({}))
     monkeypatch.setattr(ledger.Ledger, "write", lambda _, entries: found.write(entries))
     monkeypatch.setattr(phase, "run_playbook", found.play)
+    monkeypatch.setattr(phase, "ask_keeper", lambda *_: lambda request: answer(request, str(tmp_path / "keeper")))
     monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_keys": "a2V5"})
     monkeypatch.setattr(converge, "die_with_parent", lambda: None)
     return found

@@ -146,8 +146,19 @@ def test_one_bad_host_never_blocks_its_peers() -> None:
                 assert play["strategy"] == "linear" and play["become"] is True, path.name
 
 
+def test_every_phase_begins_with_the_fence() -> None:
+    whole_phase = {"pod": "all:!controllers", "control": "controllers", "acceptance": "controllers"}
+    whole_phase |= {"storage": "all", "keys": "all"}
+    whole_phase |= {"decommission_pod": "all:!controllers", "decommission_control": "controllers"}
+    found = {path.stem: load(path) for path in PLAYBOOKS.glob("*.yml") if path.stem not in {"fence", "site"}}
+    drain = found["decommission_pod"].pop(0)
+    assert drain["hosts"] == "controllers" and drain["any_errors_fatal"] is True and "fence" in drain["tasks"][0]
+    assert {plays[0]["ansible.builtin.import_playbook"] for plays in found.values()} == {"fence.yml"}
+    assert {name: plays[0]["vars"]["fence_hosts"] for name, plays in found.items()} == whole_phase
+
+
 def test_a_machine_with_another_name_is_left_alone() -> None:
-    drain, stop, _ = load(PLAYBOOKS / "decommission_pod.yml")
+    drain, _, stop, *_ = load(PLAYBOOKS / "decommission_pod.yml")
     assert drain["hosts"] == "controllers" and drain["any_errors_fatal"] is True
     asked, left, *rest = stop["tasks"]
     assert asked["ansible.builtin.command"] == {"argv": ["hostname"]} and asked["check_mode"] is False

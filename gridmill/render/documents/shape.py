@@ -71,9 +71,13 @@ def document(
     groups: dict[str, Any],
     variables: Values,
 ) -> Document:
-    """One document; `playbooks` are the phase's own and the one that decommissions, if any."""
+    """One document; `playbooks` are the phase's own and the one that decommissions, if any.
+
+    The first controller keeps the site's lease and journal.
+    """
     access = plan.access
     playbook, decommission = playbooks
+    keeper = plan.with_service("controller")[0]
     return {
         "schema": SCHEMA,
         "site": plan.name,
@@ -86,6 +90,7 @@ def document(
             "knownHostsFile": access.known_hosts_file,
             "become": access.bootstrap_user != "root",
         },
+        "keeper": {"name": keeper.name, "address": keeper.address},
         "domain": plan.domain,
         "vars": variables,
         "groups": groups,

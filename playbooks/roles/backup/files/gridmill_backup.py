@@ -54,7 +54,7 @@ class Settings:
     keep: int
     database: str
     parts: dict[str, Path]
-    """Name of a part in the archive, and the file or directory that it is: keys, ledger, slurm-state."""
+    """Name of a part in the archive, and the file or directory that it is: keys, ledger, journal, slurm-state."""
 
 
 def read_settings(path: Path) -> Settings:
