@@ -25,6 +25,7 @@ from operations import backup_cli
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
 from operations.preflight import preflight, preflight_data, preflight_table
+from operations.rollout_cli import ORDERS, SAID, order
 from operations.sizing import add_size_arguments, show_size
 from operations.status import last_runs, site_status, status_data
 from operations.status_table import status_table
@@ -52,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("phase", help="control, a pod's key, or acceptance")
         if function is show_journal:
             command.add_argument("--last", type=int, default=SHOWN, metavar="N", help="so many lines; 0 for all")
+        if function is order_rollout:
+            command.add_argument("order", choices=ORDERS, help="; ".join(f"{name}: {SAID[name]}" for name in ORDERS))
         if function is make_backup:
             backup_cli.add_backup(command)
         if function is restore:
@@ -141,6 +144,13 @@ def show_journal(options: argparse.Namespace) -> int:
     return 0 if data["ok"] else 1
 
 
+def order_rollout(options: argparse.Namespace) -> int:
+    """Have a run pause, go on or stop before its next wave; status 1 when nobody is at work."""
+    data, text = order(_plan(options.stack), options.order)
+    _print(data, options, text)
+    return 0 if data["ok"] else 1
+
+
 def make_backup(options: argparse.Namespace) -> int:
     """Make a backup of the controller now, and fetch a copy."""
     data, text = backup_cli.backup(_plan(options.stack), options)
@@ -221,6 +231,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
         show_journal,
         "show who did what to the site, and who is at work on it; check that the record is whole",
     ),
+    "rollout": (order_rollout, "pause, continue or abort a run that changes nodes a wave at a time"),
     "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
     "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
     "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),

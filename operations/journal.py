@@ -82,7 +82,7 @@ def journal_table(data: dict[str, Any]) -> str:
             entry["at"],
             f"{entry['who']}@{entry['machine']}",
             entry["scope"],
-            f"{entry['action']} {entry['event']}",
+            f"{entry['action']} {entry['event']}".strip(),
             _short_revision(entry["revision"]),
             _result(entry),
         )
@@ -117,7 +117,7 @@ def _short_revision(text: str) -> str:
 def _result(entry: dict[str, Any]) -> str:
     if entry["event"] == "taken over":
         return f"from {Run(**entry['from']).text}, {', '.join(entry['unfinished'])} unfinished"
-    if entry["event"] == "began":
+    if entry["event"] != "ended":
         return ""
     if not entry["ok"]:
         return "FAILED: " + (", ".join(entry.get("failed", [])) or entry.get("problem", "see its log"))

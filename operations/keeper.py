@@ -46,7 +46,8 @@ def answer(request: Data, directory: str = DIRECTORY, now: Optional[float] = Non
         if request["action"] == "read":
             return {"lease": _read(base), "now": now, "journal": journal.text(request["last"])}
         lease = _read(base)
-        found = {"take": _take, "renew": _renew, "leave": _leave}[request["action"]](request, lease, journal, now)
+        does = {"take": _take, "renew": _renew, "leave": _leave, "halt": _halt}[request["action"]]
+        found = does(request, lease, journal, now)
         _write(base, lease)
         return {**found, "head": journal.head()}
 
@@ -69,7 +70,7 @@ def _take(request: Data, lease: Data, journal: _Journal, now: float) -> Data:
         journal.append({**entry, "late": True})
     if not mine:
         left = sorted(lease["scopes"])
-        lease.update(run=run, token=max(lease["token"] + 1, int(now)), since=now, scopes={})
+        lease.update(run=run, token=max(lease["token"] + 1, int(now)), since=now, scopes={}, halt={})
         lease["tokens"][run["id"]] = lease["token"]
         for old in list(lease["tokens"])[:-REMEMBERED]:
             del lease["tokens"][old]
@@ -86,7 +87,17 @@ def _renew(request: Data, lease: Data, journal: _Journal, now: float) -> Data:
     if lease["token"] != request["token"]:
         return {"refused": "superseded", "lease": lease, "now": now}
     lease["expires"] = now + request["ttl"]
-    return {"token": lease["token"]}
+    return {"token": lease["token"], "halt": lease.get("halt", {})}
+
+
+def _halt(request: Data, lease: Data, journal: _Journal, now: float) -> Data:
+    """Ask whoever works on nodes a wave at a time to pause, to stop, or to go on, before the next wave."""
+    if request["order"] == "continue":
+        lease["halt"] = {}
+    else:
+        lease["halt"] = {"order": request["order"], "by": request["entry"]["who"], "at": now}
+    journal.append({**request["entry"], "event": request["order"]})
+    return {"halt": lease["halt"], "working": sorted(lease["scopes"]) if lease["expires"] > now else []}
 
 
 def _leave(request: Data, lease: Data, journal: _Journal, now: float) -> Data:

@@ -125,6 +125,16 @@ class Lease:
             self._local.keep({**request["entry"], "event": "ended", "token": self.token, "local": _now()})
             self._say(f"the journal gets this with the next run: {problem}")
 
+    def halt(self) -> dict[str, Any]:
+        """What somebody ordered before the next wave: `order` (pause, abort) and `by`; empty to go on."""
+        if not self.token:
+            return {}
+        found = self._ask({"action": "renew", "token": self.token, "ttl": TTL_S})
+        if "refused" in found:
+            raise RefusedError(refusal(found))
+        ordered: dict[str, Any] = found["halt"]
+        return ordered
+
     def _request(self, action: str, outcome: dict[str, Any] | None = None) -> dict[str, Any]:
         return {"action": action, "scope": self._scope, "entry": {**self._entry, **(outcome or {})}}
 

@@ -24,6 +24,7 @@ from operations.document import read_document
 from operations.errors import OperationError
 from operations.journal import broken, journal, journal_table, parse
 from operations.lease import Lease, LocalJournal, RefusedError
+from operations.rollout_cli import order
 from operations.runs import is_dead, this_run
 
 NOON = 1_800_000_000.0
@@ -122,6 +123,19 @@ def test_tokens_grow_on_a_controller_that_was_set_up_anew(tmp_path: Path) -> Non
     old = [first.take("a")["token"], *[first.take(name, dead=before)["token"] for before, name in ("ab", "bc")]]
     second.now += 60
     assert old == sorted(set(old)) and second.take("d")["token"] > old[-1]
+
+
+def test_orders_reach_the_run_at_work_and_end_with_it(desk: Keeper, lab_plan: SitePlan) -> None:
+    assert order(lab_plan, "pause", desk)[0] == {"ok": False, "order": "pause", "working": []}
+    token = desk.take("a")["token"]
+    assert desk.renew(token)["halt"] == {}, "an order of before"
+    assert order(lab_plan, "pause", desk)[0]["working"] == ["pod-a"]
+    halted = desk.renew(token)["halt"]
+    assert (halted["order"], halted["by"]) == ("pause", this_run().user)
+    order(lab_plan, "continue", desk)
+    assert desk.renew(token)["halt"] == {}
+    assert [entry["event"] for entry in desk.entries()] == ["pause", "began", "pause", "continue"]
+    assert "rollout" in journal_table(journal(lab_plan, 0, desk))
 
 
 def test_files_are_roots_alone(desk: Keeper) -> None:
