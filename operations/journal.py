@@ -119,8 +119,9 @@ def _result(entry: dict[str, Any]) -> str:
         return f"from {Run(**entry['from']).text}, {', '.join(entry['unfinished'])} unfinished"
     if entry["event"] != "ended":
         return ""
-    if not entry["ok"]:
+    if not entry.get("ok"):
         return "FAILED: " + (", ".join(entry.get("failed", [])) or entry.get("problem", "see its log"))
-    parts = [f"{entry['hosts']} hosts", f"changed {', '.join(entry['changed']) or 'none'}"]
-    parts += [f"gone {', '.join(entry['departed'])}"] if entry["departed"] else []
+    departed = entry.get("departed", [])
+    parts = [f"{entry.get('hosts', 0)} hosts", f"changed {', '.join(entry.get('changed', [])) or 'none'}"]
+    parts += [f"gone {', '.join(departed)}"] if departed else []
     return "ok: " + ", ".join(parts)
