@@ -1,6 +1,5 @@
 """From the stack that runs to its checked definition: Pulumi's Config, and the file for its line numbers."""
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,10 @@ import pulumi
 from gridmill.errors import Problem, ProblemsError
 from gridmill.hostkeys import fingerprints
 from gridmill.load import Definition, build_definition, load_definition
-from operations.directories import state_directory
+from gridmill.rules.organisation import passphrase_problems
 from operations.errors import OperationError
 from operations.pulumi_state import keep_generation
-
-PUBLIC_PASSPHRASE_FILE = Path("lab") / "passphrase"
-"""The lab's passphrase, which everyone knows."""
+from operations.stack_facts import known_hosts, public_passphrase
 
 _DATE_OF_GO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
 
@@ -52,28 +49,13 @@ def as_written(data: Any) -> Any:
 
 def refuse_public_passphrase(definition: Definition, root: Path) -> None:
     """A site with real machines must not protect its secrets with the passphrase that stands in this repository."""
-    simulated = [
-        definition.catalog.nodes[group.sku].simulated
-        for pod in definition.site.pods.values()
-        for group in pod.nodes.values()
-    ]
-    public = (root / PUBLIC_PASSPHRASE_FILE).read_text(encoding="utf-8").strip()
-    used = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
-    file = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
-    if used is None and file and Path(file).exists():
-        used = Path(file).read_text(encoding="utf-8").strip()
-    if used == public and not all(simulated):
-        raise pulumi.RunError(
-            f"{PUBLIC_PASSPHRASE_FILE} is public and only for the virtual site; "
-            "set PULUMI_CONFIG_PASSPHRASE_FILE to a file of your own and run `pulumi stack change-secrets-provider`"
-        )
+    for problem in passphrase_problems(definition.site, definition.catalog, public=public_passphrase(root)):
+        raise pulumi.RunError(str(definition.placed(problem)))
 
 
 def stack_host_keys(definition: Definition) -> dict[str, str]:
     """Fingerprints of the machines' host keys by address; none where the file is not (a preview elsewhere)."""
-    text = definition.site.access.bootstrap.known_hosts_file
-    path = Path(text.replace("{state}", str(state_directory()), 1)).expanduser()
-    return fingerprints(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return fingerprints(known_hosts(definition) or "")
 
 
 def stack_secrets() -> dict[str, pulumi.Output[str]]:

@@ -43,11 +43,26 @@ class Definition:
     machines: dict[NodeKey, Machine] = field(default_factory=dict)
     """What machines are known by, as far as the stack or a vendor's list says."""
 
+    def placed(self, problem: Problem) -> Problem:
+        """A problem of this site at the file, line and place that a person wrote."""
+        return _written(problem, self.data).located(self.file, self.lines)
+
 
 def load_definition(path: Path) -> Definition:
     """Read, type and check `Pulumi.<site>.yaml`.
 
     Raises ProblemsError with every problem: unreadable file, YAML, unknown keys, types, rules.
+    """
+    definition, problems = examine_definition(path)
+    if problems:
+        raise ProblemsError(problems)
+    return definition
+
+
+def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:
+    """A typed definition, and what the rules have against it.
+
+    Raises ProblemsError where there is nothing that rules could be asked about: unreadable file, YAML, types.
     """
     file = path.name
     try:
@@ -70,12 +85,18 @@ def load_definition(path: Path) -> Definition:
         raise ProblemsError([problem.located(file, document.lines)])
     prefix = ("config", SITE_KEY)
     lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
-    return build_definition(config[SITE_KEY], path.parent, file, lines)
+    return _examine(config[SITE_KEY], path.parent, file, lines)
 
 
 def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
     """Type and check plain data; beside `root`/inventories/<site>/ stand a site's own SKUs, keys and machines."""
-    lines = lines or {}
+    definition, problems = _examine(data, root, file, lines or {})
+    if problems:
+        raise ProblemsError(problems)
+    return definition
+
+
+def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) -> tuple[Definition, list[Problem]]:
     secrets = list(secret_problems(data))
     whole, unlike = resolve_likes(data)
     site, untyped = read_site(whole)
@@ -95,10 +116,10 @@ def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemP
         raise ProblemsError([*problems, *error.problems]) from error
     listed, unread = _listed_machines(beside / "machines.csv", root)
     judged = [*unread, *check(site, catalog, keys, listed)]
-    problems += [_written(problem, data).located(file, lines) for problem in judged]
+    judged = [_written(problem, data).located(file, lines) for problem in judged]
     if problems:
-        raise ProblemsError(problems)
-    return Definition(site, catalog, keys, file, lines, data, identities(site, listed))
+        raise ProblemsError([*problems, *judged])
+    return Definition(site, catalog, keys, file, lines, data, identities(site, listed)), judged
 
 
 def load_keys(directory: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ from gridmill.render.tables import site_table, summary_table
 from operations import backup_cli
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
+from operations.policy_cli import add_policy_arguments, policy_data, policy_table, violations
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.rollout_cli import ORDERS, SAID, order
 from operations.sizing import add_size_arguments, show_size
@@ -49,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("path", help="place in the stack, such as power.caps or power.feeds.B.ups")
         if function is show_power:
             command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
+        if function is show_policy:
+            add_policy_arguments(command)
         if function is document:
             command.add_argument("phase", help="control, a pod's key, or acceptance")
         if function is show_journal:
@@ -111,6 +114,13 @@ def show_power(options: argparse.Namespace) -> int:
         Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
     _print(report.as_dict(), options, power_table(plan, report))
     return 0
+
+
+def show_policy(options: argparse.Namespace) -> int:
+    """Ask the rules of the policy pack without Pulumi; status 1 when a mandatory one is violated."""
+    found = violations(_stack_file(options.stack), ROOT, options.config)
+    _print(policy_data(found), options, policy_table(found))
+    return 1 if any(level == "mandatory" and problems for _, level, problems in found) else 0
 
 
 def show_explanation(options: argparse.Namespace) -> int:
@@ -224,6 +234,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
     "power": (show_power, "show every limit of a site's power with its margin, and what each loss costs"),
     "explain": (show_explanation, "say why a number of the power plan is what it is: inputs, formula, source"),
+    "policy": (show_policy, "ask the rules of the policy pack, as `pulumi preview --policy-pack policy` does"),
     "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),
     "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
     "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),

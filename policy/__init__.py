@@ -1,0 +1,1 @@
+"""The CrossGuard policy pack: Gridmill's rules as Pulumi's engine asks them."""
