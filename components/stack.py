@@ -1,27 +1,23 @@
 """From the stack that runs to its checked definition: Pulumi's Config, and the file for its line numbers."""
 
-import re
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
 from gridmill.errors import Problem, ProblemsError
 from gridmill.hostkeys import fingerprints
-from gridmill.load import Definition, build_definition, load_definition
+from gridmill.load import Definition, build_definition, dates_as_written, load_definition
 from gridmill.rules.organisation import passphrase_problems
 from operations.errors import OperationError
 from operations.pulumi_state import keep_generation
 from operations.stack_facts import known_hosts, public_passphrase
-
-_DATE_OF_GO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
 
 
 def stack_definition(root: Path) -> Definition:
     """The checked definition of the current stack; pulumi.RunError with every problem of it."""
     config = pulumi.Config()
     try:
-        data = as_written(config.require_object("site"))
+        data = dates_as_written(config.require_object("site"))
         path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
         definition = load_definition(path) if path.exists() else build_definition(data, root)
     except ProblemsError as error:
@@ -35,16 +31,6 @@ def stack_definition(root: Path) -> Definition:
         )
     refuse_public_passphrase(definition, root)
     return definition
-
-
-def as_written(data: Any) -> Any:
-    """Pulumi's configuration as it stands in the file: a plain date (`from: 2027-04-01`) comes as Go prints a time."""
-    if isinstance(data, dict):
-        return {key: as_written(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [as_written(value) for value in data]
-    match = _DATE_OF_GO.fullmatch(data) if isinstance(data, str) else None
-    return match[1] if match else data
 
 
 def refuse_public_passphrase(definition: Definition, root: Path) -> None:

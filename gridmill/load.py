@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ LARGEST_KEY = 65536
 LARGEST_CONFIGURATION = 120_000
 """Bytes of the site as Pulumi hands it to the program, as JSON in JSON. Linux takes 128 KiB in one environment variable
 (MAX_ARG_STRLEN, execve(2)), in which the stack's other configuration stands too."""
+
+
+_DATE_OF_GO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:
         raise ProblemsError([problem.located(file, document.lines)])
     prefix = ("config", SITE_KEY)
     lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
-    return _examine(config[SITE_KEY], path.parent, file, lines)
+    return _examine(dates_as_written(config[SITE_KEY]), path.parent, file, lines)
 
 
 def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
@@ -120,6 +124,17 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     if problems:
         raise ProblemsError([*problems, *judged])
     return Definition(site, catalog, keys, file, lines, data, identities(site, listed)), judged
+
+
+def dates_as_written(data: Any) -> Any:
+    """Plain data with dates as a person writes them: `2027-04-01` without quotes is a time to Pulumi, which hands it to
+    the program, and writes it back into the stack file, as Go prints one. Keys may be dates, too."""
+    if isinstance(data, dict):
+        return {dates_as_written(key): dates_as_written(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [dates_as_written(value) for value in data]
+    match = _DATE_OF_GO.fullmatch(data) if isinstance(data, str) else None
+    return match[1] if match else data
 
 
 def load_keys(directory: Path) -> dict[str, str]:

@@ -69,6 +69,18 @@ def parse_power(value: object) -> int:
     return _parse(value, _POWER, "a power such as 30 kW, 700 W or 1.2 MW")
 
 
+def parse_ramp(value: object) -> int:
+    """`"40 kW/min"` as 40000 (W per minute)."""
+    expected = "a change of power such as 40 kW/min or 1 MW/min"
+    if not isinstance(value, str) or not value.endswith("/min"):
+        hint = f"write {value}/min" if isinstance(value, str) and re.fullmatch(_NUMBER + " ?[kM]?W", value) else ""
+        raise _refuse(value, expected, hint)
+    try:
+        return _parse(value.removesuffix("/min"), _POWER, expected)
+    except PydanticCustomError as error:
+        raise _refuse(value, expected, str((error.context or {})["hint"])) from None
+
+
 def parse_apparent_power(value: object) -> int:
     """`"50 kVA"` as 50000 (VA)."""
     return _parse(value, _APPARENT, "an apparent power such as 50 kVA")
@@ -84,6 +96,14 @@ Watts = Annotated[
     BeforeValidator(parse_power),
     WithJsonSchema(
         {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)$", "examples": ["30 kW"]},
+        mode="validation",
+    ),
+]
+WattsPerMinute = Annotated[
+    int,
+    BeforeValidator(parse_ramp),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)/min$", "examples": ["40 kW/min"]},
         mode="validation",
     ),
 ]

@@ -14,6 +14,7 @@ from gridmill.errors import GridmillError, Problem, ProblemsError
 from gridmill.load import Definition, load_definition
 from gridmill.plan import SitePlan, plan_site
 from gridmill.plan.explain import explain
+from gridmill.plan.growth import definition_at
 from gridmill.plan.power_report import power_report
 from gridmill.render.documents import documents
 from gridmill.render.inventory import inventory_yaml
@@ -21,7 +22,7 @@ from gridmill.render.one_line import one_line_svg
 from gridmill.render.power_tables import power_table
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
-from operations import backup_cli
+from operations import backup_cli, growth_cli
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
 from operations.policy_cli import add_policy_arguments, policy_data, policy_table, violations
@@ -50,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("path", help="place in the stack, such as power.caps or power.feeds.B.ups")
         if function is show_power:
             command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
+            growth_cli.add_power_arguments(command)
         if function is show_policy:
             add_policy_arguments(command)
         if function is document:
@@ -108,11 +110,24 @@ def show_plan(options: argparse.Namespace) -> int:
 def show_power(options: argparse.Namespace) -> int:
     """Print every limit of a site's power with its margin, and what each loss costs."""
     definition = _definition(options.stack)
+    if options.sequence:
+        data, text = growth_cli.sequence(definition)
+        _print(data, options, text)
+        return 0
+    if options.at:
+        definition = definition_at(definition, options.at)
     report = power_report(definition.site, definition.catalog)
     plan = plan_site(definition)
     if options.svg:
         Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
     _print(report.as_dict(), options, power_table(plan, report))
+    return 0
+
+
+def show_growth(options: argparse.Namespace) -> int:
+    """Print the site at every date at which it changes, its load by year, and what is contracted and not used."""
+    data, text = growth_cli.growth(_definition(options.stack))
+    _print(data, options, text)
     return 0
 
 
@@ -233,6 +248,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
     "power": (show_power, "show every limit of a site's power with its margin, and what each loss costs"),
+    "growth": (show_growth, "show a site's growth by date, its load by year, and contracted power that is at risk"),
     "explain": (show_explanation, "say why a number of the power plan is what it is: inputs, formula, source"),
     "policy": (show_policy, "ask the rules of the policy pack, as `pulumi preview --policy-pack policy` does"),
     "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),

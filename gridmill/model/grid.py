@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from gridmill.model.base import Part
-from gridmill.units import Connection, Watts
+from gridmill.model.dates import DateKey, PlannedDate
+from gridmill.units import Connection, Watts, WattsPerMinute
 
 
 class Contract(Part):
     """The transport right that was contracted."""
 
     firm: Watts
-    """Firm power at the meter that may be drawn at any time."""
+    """Firm power at the meter that may be drawn at any time, as it is in force today."""
+    later: Annotated[dict[DateKey, Watts], Field(default_factory=dict)]
+    """What is contracted from a date on, such as `{2027-06-01: 800 kW}`. Pods that are planned for then count on it; it
+    becomes `firm` by an edit, never by the passing of a day."""
+    since: PlannedDate | None = None
+    """Date since when `firm` is contracted."""
+    congested: bool = False
+    """Whether the grid operator has declared the area congested: power that is contracted and not used may be taken
+    back there, and `gridmill growth` says from when on."""
+    voltage: Literal["low", "medium", "high"] = "medium"
+    """Level of the connection: up to 1 kV, below 110 kV, or from there on; it decides how much may stay unused."""
+
+    def firm_on(self, date: str) -> int:
+        """Firm power in W by a date, `2027-04-01`."""
+        return self.later[max(begun)] if (begun := [start for start in self.later if start <= date]) else self.firm
 
 
 class Grid(Part):
@@ -26,16 +41,18 @@ class Grid(Part):
     """Contracted power, when it is smaller than the connection."""
     power_factor: Annotated[float, Field(ge=0.5, le=1, strict=False)] = 0.95
     """Active divided by apparent power at the meter; server power supplies reach 0.95 under load."""
+    ramp: WattsPerMinute | None = None
+    """How fast the load at the meter may rise, such as `40 kW/min`: order and pace of switching machines on
+    (`gridmill power SITE --sequence`), and Slurm's ResumeRate."""
     pue: Annotated[float, Field(ge=1, le=3, strict=False)] = 1.25
     """Power at the meter divided by power of the IT load (ISO/IEC 30134-2)."""
 
     @property
     def limit_w(self) -> int:
         """What may be drawn at the meter, in W: the smaller of connection and contract."""
-        physical = int(self.connection.apparent_va * self.power_factor)
-        return min(physical, self.contract.firm) if self.contract else physical
+        return self.limit_on("")
 
-    @property
-    def it_limit_w(self) -> int:
-        """What of that is left for the IT load, in W."""
-        return int(self.limit_w / self.pue)
+    def limit_on(self, date: str) -> int:
+        """The same by a date, `2027-04-01`."""
+        physical = int(self.connection.apparent_va * self.power_factor)
+        return min(physical, self.contract.firm_on(date)) if self.contract else physical

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
@@ -12,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
 from gridmill.model.base import GroupKey, Part, PodKey, RackKey, SkuId
+from gridmill.model.dates import PlannedDate
 from gridmill.model.machines import Machine
 from gridmill.model.power import Cooling, FeedKey
 from gridmill.model.ranges import LARGEST_GROUP, every_slot
@@ -71,21 +71,6 @@ SlotKey = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[a-z][a-z0-9-]*/u[1-9][0-9]?$", "examples": ["r1/u9"]}),
 ]
 
-
-def parse_date(value: object) -> str:
-    """A date as text, `2027-04-01`."""
-    try:
-        if isinstance(value, str):
-            return datetime.date.fromisoformat(value).strftime("%Y-%m-%d")
-    except ValueError:
-        pass
-    context = {"found": printable(value), "expected": "a date such as 2027-04-01", "hint": ""}
-    raise PydanticCustomError("date", "{found} is not a date", context)
-
-
-PlannedDate = Annotated[
-    str, BeforeValidator(parse_date), WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-04-01"]})
-]
 
 MaintenanceText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,:;()/+_@#-]{1,100}$")]
 """What a person reads as the reason; Slurm keeps it on the node, so it holds no quotes, `=` or `|`."""

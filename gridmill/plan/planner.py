@@ -90,6 +90,9 @@ def plan_site(definition: Definition) -> SitePlan:
         storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
         grid_limit_w=meter_limit_w(site),
+        grid_limits_later={
+            date: meter_limit_w(site, date) for date in sorted(site.grid.contract.later if site.grid.contract else ())
+        },
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
     )

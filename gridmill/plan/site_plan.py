@@ -131,6 +131,8 @@ class Growth:
     planned_from: str
     nameplate_w: int
     meter_w: int
+    limit_w: int
+    """What may be drawn at the meter by then."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,8 @@ class SitePlan:
     power: PowerPlan
     grid_limit_w: int
     """What may be drawn at the meter."""
+    grid_limits_later: dict[str, int]
+    """The same by the date from which it is contracted, where it changes."""
     pue: float
     simulated: bool
     """Whether any node is simulated."""
@@ -274,7 +278,10 @@ class SitePlan:
         total, steps = self.power.nameplate_w, []
         for pod in sorted(self.future, key=lambda pod: (pod.planned_from or "", pod.key)):
             total += pod.power.nameplate_w
-            steps.append(Growth(pod.key, pod.planned_from or "", total, int(total * self.pue)))
+            date = pod.planned_from or ""
+            begun = max((start for start in self.grid_limits_later if start <= date), default="")
+            limit = self.grid_limits_later.get(begun, self.grid_limit_w)
+            steps.append(Growth(pod.key, date, total, int(total * self.pue), limit))
         return tuple(steps)
 
     def as_dict(self) -> dict[str, Any]:

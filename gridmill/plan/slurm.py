@@ -12,6 +12,8 @@ from gridmill.model.scheduler import seconds_of
 from gridmill.plan.hostlist import fold
 from gridmill.plan.site_plan import HostPlan, SlurmPlan
 from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
+from gridmill.rules.power import caps_of
+from gridmill.rules.ramp import resume_rate
 
 ACCEPTANCE_UID = 1990
 """User ID of the acceptance user: below the people of a site (2000 and up), above Debian's first dynamic users."""
@@ -26,10 +28,13 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
     """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site."""
     compute = [host for host in hosts if "compute" in host.services]
     skus = {host.sku: catalog.nodes[host.sku] for host in compute}
+    rate = resume_rate(site, catalog, caps_of(site, catalog))
     cgroups = all(sku.platform.cgroup == "v2" for sku in skus.values())
     controllers = [host for host in hosts if "controller" in host.services]
     return SlurmPlan(
-        settings=_settings(site, controllers, cgroups=cgroups, skus=list(skus.values())),
+        settings=_settings(site, controllers, cgroups=cgroups, skus=list(skus.values()))
+        # nodes that Slurm switches on in a minute; its 0 would mean no limit
+        | ({"ResumeRate": str(rate)} if rate else {}),
         nodes=tuple(_node_lines(compute, skus)),
         partitions=tuple(_partition_lines(site, compute)),
         gres=tuple(_gres_lines(compute)),

@@ -37,11 +37,11 @@ def site_table(plan: SitePlan) -> str:
         (pod.key, kilowatts(pod.power.allocated_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
         for pod in plan.pods
     ]
-    power.append(_at_meter(f"meter (PUE {plan.pue:g})", plan.meter_w, plan))
+    power.append(_at_meter(f"meter (PUE {plan.pue:g})", plan.meter_w, plan.grid_limit_w))
     for pod, step in zip(sorted(plan.future, key=_when), plan.growth, strict=True):
         limits = (kilowatts(pod.power.allocated_w), kilowatts(pod.power.budget_w), kilowatts(pod.power.margin_w))
         power.append((f"{pod.key}, from {pod.planned_from}", *limits))
-        power.append(_at_meter(f"meter with {pod.key}", step.meter_w, plan))
+        power.append(_at_meter(f"meter with {pod.key}", step.meter_w, step.limit_w))
     return "\n".join([*lines, *columns(power)])
 
 
@@ -74,8 +74,8 @@ def _when(pod: PodPlan) -> tuple[str, str]:
     return (pod.planned_from or "", pod.key)
 
 
-def _at_meter(label: str, watts: int, plan: SitePlan) -> tuple[str, str, str, str]:
-    return (label, kilowatts(watts), kilowatts(plan.grid_limit_w), kilowatts(plan.grid_limit_w - watts))
+def _at_meter(label: str, watts: int, limit_w: int) -> tuple[str, str, str, str]:
+    return (label, kilowatts(watts), kilowatts(limit_w), kilowatts(limit_w - watts))
 
 
 def _volumes(plan: SitePlan) -> list[tuple[str, ...]]:

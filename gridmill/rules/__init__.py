@@ -13,11 +13,13 @@ from gridmill.model.partial import NotTypedError
 from gridmill.rules.addressing import addressing_problems
 from gridmill.rules.backup import backup_problems
 from gridmill.rules.compatibility import compatibility_problems
+from gridmill.rules.growth import contract_problems
 from gridmill.rules.hardware import hardware_problems
 from gridmill.rules.machines import machine_problems
 from gridmill.rules.networks import network_problems
 from gridmill.rules.people import people_problems
 from gridmill.rules.power import power_problems
+from gridmill.rules.ramp import ramp_problems
 from gridmill.rules.slurm import slurm_problems
 from gridmill.rules.software import software_problems
 from gridmill.rules.storage import storage_problems
@@ -39,6 +41,8 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: people_problems(site),
         lambda: backup_problems(site),
         lambda: power_problems(site, catalog),
+        lambda: contract_problems(site),
+        lambda: ramp_problems(site, catalog),
         lambda: slurm_problems(site, catalog),
         lambda: software_problems(site, catalog, keys),
         lambda: compatibility_problems(site, catalog),

@@ -10,6 +10,7 @@ from gridmill.catalog import Catalog
 from gridmill.errors import Problem
 from gridmill.model import Site
 from gridmill.rules.compatibility import compatibility_problems
+from gridmill.rules.growth import unused_problems
 from gridmill.rules.organisation import (
     Host,
     host_key_problems,
@@ -122,6 +123,12 @@ POLICIES = (
                 "description": "Share of each limit at the meter that must be left.",
             }
         },
+    ),
+    Policy(
+        "contract-in-use",
+        "Power that is contracted in a congested area is used before it may be taken back.",
+        "advisory",
+        lambda case, _: unused_problems(case.site, case.catalog),
     ),
     Policy(
         "survives-a-loss",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
 from gridmill.load import build_definition
 from gridmill.plan import SitePlan, plan_site
 from gridmill.render.documents import documents
+from gridmill.yaml_lines import parse
 from tests.conftest import ROOT
 
 GROWN = {"pod-a": 116_640, "pod-b": 220_320, "pod-c": 360_480}
@@ -15,14 +15,12 @@ GROWN = {"pod-a": 116_640, "pod-b": 220_320, "pod-c": 360_480}
 
 
 def standing(pods: int) -> SitePlan:
-    """The plan once so many pods stand."""
-    lines = (ROOT / "Pulumi.del1.yaml").read_text(encoding="utf-8").splitlines()
-    dates = [line for line in lines if line.startswith("        from: ")]
-    kept = [line for line in lines if line not in dates[: pods - 1]]
-    data = yaml.safe_load("\n".join(kept))["config"]["gridmill:site"]
-    for pod in data["pods"].values():
-        if "from" in pod:
-            pod["from"] = str(pod["from"])
+    """The plan once so many pods stand, and what is contracted by then is in force."""
+    text = (ROOT / "Pulumi.del1.yaml").read_text(encoding="utf-8")
+    data = parse(text, "Pulumi.del1.yaml").data["config"]["gridmill:site"]
+    for key in list(data["pods"])[1:pods]:
+        date = data["pods"][key].pop("from")
+        data["grid"]["contract"]["firm"] = data["grid"]["contract"]["later"].pop(date)
     return plan_site(build_definition(data, ROOT))
 
 

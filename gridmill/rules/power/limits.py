@@ -19,6 +19,7 @@ from gridmill.errors import Path
 from gridmill.model import Power, Site
 from gridmill.model.power import Cooling, Ups
 from gridmill.rules.power.consumers import PHASES, Caps, Consumer, GpuClass
+from gridmill.rules.stages import NOW, Stage, stages
 from gridmill.units import NOMINAL_VOLTAGE, kilowatts
 
 NORMAL = "in normal operation"
@@ -140,11 +141,12 @@ def _by(machines: Iterable[Consumer], *, rack: bool) -> dict[tuple[str, str], li
     return found
 
 
-def meter_limit_w(site: Site) -> int:
-    """What may be planned at the meter, in W: connection with its margins, or contract, whichever is smaller."""
+def meter_limit_w(site: Site, date: str = NOW) -> int:
+    """What may be planned at the meter by a date, in W: connection with its margins, or contract, whichever is
+    smaller."""
     usable = site.power.usable if site.power else 1
     physical = int(site.grid.connection.apparent_va * site.grid.power_factor * usable)
-    return min(physical, site.grid.contract.firm) if site.grid.contract else physical
+    return min(physical, site.grid.contract.firm_on(date)) if site.grid.contract else physical
 
 
 def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
@@ -157,10 +159,15 @@ def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
     physical = grid.connection.apparent_va * grid.power_factor * (site.power.usable if site.power else 1)
     basis = f"{_kva(grid.connection.apparent_va)} of {grid.connection.text}{_factors(site)}"
     yield Limit(("grid", "connection"), "the connection", NORMAL, physical, total, grid.pue, basis)
-    if grid.contract:
-        path = ("grid", "contract", "firm")
-        basis = "as contracted"
-        yield Limit(path, "the contracted power", NORMAL, grid.contract.firm, total, grid.pue, basis)
+    for stage in stages(site) if grid.contract and grid.contract.later else ():
+        inside = [machine for machine in machines if machine.pod in stage.pods]
+        yield _contracted(site, stage, _total(inside))
+    if grid.contract and not grid.contract.later:
+        yield _contracted(site, stages(site)[-1], total)
+
+
+def _contracted(site: Site, stage: Stage, load: Load) -> Limit:
+    return Limit(stage.path, stage.element, NORMAL, stage.contract_w or 0, load, site.grid.pue, "as contracted")
 
 
 def _heat(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Limit]:

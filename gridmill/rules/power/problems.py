@@ -12,6 +12,7 @@ from gridmill.model import Site
 from gridmill.rules.power.caps import broken, cap_range, highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer, consumers
 from gridmill.rules.power.limits import NORMAL, Limit, flows, limits
+from gridmill.rules.stages import Stage, stages
 from gridmill.units import kilowatts
 
 
@@ -59,24 +60,50 @@ def planned_caps(site: Site, machines: Sequence[Consumer], rows: Sequence[Limit]
 
 
 def _budget_problems(site: Site) -> list[Problem]:
-    """Pods whose budgets together are over the connection."""
+    """Pods whose budgets together are over the connection, on any date."""
     physical = int(site.grid.connection.apparent_va * site.grid.power_factor)
-    if site.grid.contract and site.grid.contract.firm > physical:
-        message = f"{kilowatts(site.grid.contract.firm)} is more than the connection carries"
-        expected = (
-            f"at most {kilowatts(physical)} ({site.grid.connection.text}, power factor {site.grid.power_factor:g})"
+    contract = site.grid.contract
+    amounts: dict[Path, int] = {("firm",): contract.firm} if contract else {}
+    amounts |= {("later", date): watts for date, watts in contract.later.items()} if contract else {}
+    carries = f"at most {kilowatts(physical)} ({site.grid.connection.text}, power factor {site.grid.power_factor:g})"
+    over = [
+        Problem(
+            ("grid", "contract", *place),
+            f"{kilowatts(watts)} is more than the connection carries",
+            carries,
+            "a larger connection",
         )
-        return [Problem(("grid", "contract", "firm"), message, expected, "a larger connection")]
-    budgets = sum(pod.budget for pod in site.pods.values())
-    at_meter = int(budgets * site.grid.pue)
-    if at_meter <= site.grid.limit_w:
-        return []
+        for place, watts in amounts.items()
+        if watts > physical
+    ]
+    if over:
+        return over
+    found = stages(site)
+    # pods only ever come: without a contract that changes, the last date is the hardest
+    judged = found if contract and contract.later else found[-1:]
+    problems = [problem for stage in judged if (problem := _over_budget(site, stage))]
+    return list({problem.path: problem for problem in problems}.values())
+
+
+def _over_budget(site: Site, stage: Stage) -> Problem | None:
+    grid = site.grid
+    budgets = sum(site.pods[key].budget for key in stage.pods)
+    at_meter, limit = int(budgets * grid.pue), grid.limit_on(stage.date)
+    if at_meter <= limit:
+        return None
+    dated = grid.contract is not None and bool(grid.contract.later) and limit == stage.contract_w
+    when = f"by {stage.date}, " if dated and stage.date else ""
     message = (
-        f"the pods' budgets, {kilowatts(budgets)} of IT load, are {kilowatts(at_meter)} at the meter"
-        f" (PUE {site.grid.pue:g}), {kilowatts(at_meter - site.grid.limit_w)} over {kilowatts(site.grid.limit_w)}"
+        f"{when}the pods' budgets, {kilowatts(budgets)} of IT load, are {kilowatts(at_meter)} at the meter"
+        f" (PUE {grid.pue:g}), {kilowatts(at_meter - limit)} over {kilowatts(limit)}"
     )
-    hint = f"budgets of {kilowatts(site.grid.it_limit_w)} together, or a larger connection"
-    return [Problem(("grid", "connection"), message, f"at least {kilowatts(at_meter)} at the meter", hint)]
+    hint = f"budgets of {kilowatts(int(limit / grid.pue))} together, or a larger connection"
+    if dated:
+        hint = (
+            f"budgets of {kilowatts(int(limit / grid.pue))} together, pods that come later, or more contracted by then"
+        )
+    path: Path = stage.path if dated else ("grid", "connection")
+    return Problem(path, message, f"at least {kilowatts(at_meter)} at the meter", hint)
 
 
 def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:

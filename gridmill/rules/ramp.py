@@ -1,0 +1,90 @@
+"""Ramps: how fast the load at the meter may rise, and what one machine takes of that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gridmill.catalog import Catalog
+from gridmill.errors import Problem
+from gridmill.model import Site
+from gridmill.rules.power.caps import highest_uniform_cap
+from gridmill.rules.power.consumers import Caps, Consumer, consumers
+from gridmill.rules.power.limits import NORMAL, Limit, Load
+from gridmill.rules.slurm import services_of
+from gridmill.units import kilowatts
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one machine adds at the meter when it is switched on, in W."""
+
+    idle_w: int
+    """Without work."""
+    full_w: int
+    """Everything that its power limit allows: nobody can say in which minute a job starts on it."""
+
+    def counted_w(self, ramp_w: int) -> int:
+        """What a plan counts: full power; where that alone is over the ramp, what can be held, without work."""
+        return self.full_w if self.full_w <= ramp_w else self.idle_w
+
+
+def step_of(machine: Consumer, catalog: Catalog, caps: Caps, pue: float) -> Step:
+    """The step of a machine whose SKU is known."""
+    sku = catalog.nodes[machine.sku] if machine.section == "nodes" else catalog.equipment[machine.sku]
+    full = machine.draw_w(caps)
+    return Step(math.ceil(min(sku.power.idle, full) * pue), math.ceil(full * pue))
+
+
+def ramp_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """Machines that break the ramp by being switched on."""
+    ramp, found = site.grid.ramp, []
+    if ramp is None:
+        return []
+    for machine in _kinds(consumers(site, catalog)):
+        idle = step_of(machine, catalog, {}, site.grid.pue).idle_w
+        if idle > ramp:
+            message = (
+                f"one {machine.sku} ({machine.group} of {machine.pod}) is {kilowatts(idle)} at the meter without work,"
+                f" more than {kilowatts(ramp)} in a minute"
+            )
+            hint = "agree on a higher ramp, or a battery or load bank that takes the step"
+            found.append(Problem(("grid", "ramp"), message, f"at least {kilowatts(idle)}/min", hint))
+    return found
+
+
+def heavy(site: Site, catalog: Catalog, caps: Caps) -> list[tuple[Consumer, int, int | None]]:
+    """Kinds of machines that one starting job takes over the ramp: one of each, its full power, and the cap that
+    would hold it (None: none does)."""
+    ramp, found = site.grid.ramp, []
+    for machine in _kinds(consumers(site, catalog)) if ramp else ():
+        full = step_of(machine, catalog, caps, site.grid.pue).full_w
+        if ramp and full > ramp:
+            load = Load().plus(machine, 1)
+            limit = Limit(("grid", "ramp"), "the ramp", NORMAL, ramp, load, site.grid.pue)
+            found.append((machine, full, highest_uniform_cap([limit], [machine])))
+    return found
+
+
+def resume_rate(site: Site, catalog: Catalog, caps: Caps) -> int | None:
+    """Slurm's ResumeRate (slurm.conf(5)): nodes that it may switch on in a minute, by the largest of those that stand.
+
+    None without a ramp. 0 where not even one a minute would hold it; Slurm takes 0 for no limit, so that must not be
+    written into its configuration.
+    """
+    if site.grid.ramp is None:
+        return None
+    steps = [
+        step_of(machine, catalog, caps, site.grid.pue).full_w
+        for machine in _kinds(consumers(site, catalog))
+        if machine.section == "nodes"
+        and site.pods[machine.pod].from_ is None
+        and "compute" in services_of(site.pods[machine.pod].nodes[machine.group], catalog)
+    ]
+    return site.grid.ramp // max(steps) if steps else None
+
+
+def _kinds(machines: Iterable[Consumer]) -> list[Consumer]:
+    """One machine of every group and pod."""
+    return list({(machine.pod, machine.section, machine.group): machine for machine in machines}.values())
