@@ -28,7 +28,7 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
     """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site."""
     compute = [host for host in hosts if "compute" in host.services]
     skus = {host.sku: catalog.nodes[host.sku] for host in compute}
-    rate = resume_rate(site, catalog, caps_of(site, catalog))
+    rate = resume_rate(site, catalog, caps_of(site, catalog)) if site.grid.ramp else None
     cgroups = all(sku.platform.cgroup == "v2" for sku in skus.values())
     controllers = [host for host in hosts if "controller" in host.services]
     return SlurmPlan(

@@ -59,7 +59,8 @@ def test_the_largest_node_that_stands_and_runs_jobs_decides() -> None:
     data = ramped("30 kW/min")
     data["pods"]["pod-a"]["nodes"]["cpu"] = {"sku": "srv-mgmt", "services": ["compute"], "at": ["r1/u44"]}
     assert plan_site(definition(data)).slurm.settings["ResumeRate"] == "2"
-    data["pods"]["pod-b"] = copy.deepcopy(data["pods"]["pod-a"]) | {"from": "2027-04-01", "index": 2}
+    coming = {"from": "2027-04-01", "index": 2, "budget": "15 kW"}
+    data["pods"]["pod-b"] = copy.deepcopy(data["pods"]["pod-a"]) | coming
     data["pods"]["pod-b"]["nodes"] = {"gpu": {"sku": "dgx-b200", "at": ["r1/u1"]}}
     data["software"]["nvidia"] |= {"driver": "595.71.05"}
     assert plan_site(definition(data)).slurm.settings["ResumeRate"] == "2"
