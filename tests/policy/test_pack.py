@@ -142,6 +142,20 @@ def test_a_violated_rule_stops_the_preview(checkout: Checkout) -> None:
 
 
 @pytest.mark.engine
+def test_an_update_without_a_preview_stops_before_anything_runs(checkout: Checkout) -> None:
+    runner = checkout.place / "operations" / "converge.py"
+    ran = checkout.place / "ran"
+    real = runner.read_text(encoding="utf-8")
+    runner.write_text(f"open({str(ran)!r}, 'w').close()\nprint('{{}}')\n", encoding="utf-8")
+    checkout.know("")
+    status, text = checkout.pulumi("up", "--skip-preview", "--yes", "--policy-pack", "policy", "--stack", "lab")
+    runner.write_text(real, encoding="utf-8")
+    assert status != 0
+    assert "[mandatory]  host-keys-known" in text, text
+    assert not ran.exists()
+
+
+@pytest.mark.engine
 def test_an_organisation_sets_levels_and_numbers(checkout: Checkout) -> None:
     checkout.know(known_hosts())
     config = checkout.place / "organisation.json"

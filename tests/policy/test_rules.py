@@ -49,6 +49,15 @@ def test_the_rules_of_every_site_are_asked(tmp_path: Path, rule: str, old: str, 
     assert first.startswith(said) and "    fix: " in first
 
 
+def test_the_guide_lists_every_rule_with_its_level() -> None:
+    guide = (ROOT / "docs" / "guides" / "policy.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([a-z]+) \|", guide, re.MULTILINE)
+    assert dict(rows) == {
+        "definition-readable": "mandatory",
+        **{policy.name: policy.level for policy in POLICIES},
+    }
+
+
 def test_the_public_passphrase_is_for_the_virtual_site_only() -> None:
     assert ask("secrets-are-own", case(public_passphrase=True)) == []
     assert ask("secrets-are-own", case(REAL)) == []
