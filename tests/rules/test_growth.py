@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gridmill.catalog import load_catalog
@@ -122,6 +122,9 @@ def test_a_date_that_does_not_hold_is_named(contract: dict[str, Any], path: str,
     st.dictionaries(st.sampled_from(["2026-12-01", *DATES, "2030-01-01"]), st.integers(10, 300), max_size=4),
     st.booleans(),
 )
+@example([1, 8], 14, {"2027-04-01": 112}, True)
+@example([1, 8], 14, {"2027-04-02": 112}, True)
+@example([8, 1], 112, {"2027-04-01": 113, "2027-11-01": 90}, True)
 def test_no_accepted_plan_is_over_a_limit_at_any_date(
     nodes: list[int], firm: int, later: dict[str, int], described: bool
 ) -> None:
