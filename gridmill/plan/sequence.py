@@ -16,7 +16,7 @@ from gridmill.rules.hardware import node_label
 from gridmill.rules.numbering import rack_index
 from gridmill.rules.power import caps_of
 from gridmill.rules.power.consumers import Consumer, consumers
-from gridmill.rules.ramp import heavy, resume_rate, step_of
+from gridmill.rules.ramp import counted_idle, load_problems, resume_rate, step_of
 from gridmill.rules.slurm import services_of
 from gridmill.units import kilowatts
 
@@ -135,12 +135,13 @@ def _name(machine: Consumer) -> str:
 
 def _notes(definition: Definition, rate: int | None) -> Iterator[str]:
     site, catalog = definition.site, definition.catalog
-    for machine, full, cap in heavy(site, catalog, caps_of(site, catalog)):
-        hold = f"; a power limit of {cap} W per GPU would hold it" if cap is not None else ""
+    for machine, step in counted_idle(site, catalog, caps_of(site, catalog)):
         yield (
-            f"one {machine.sku} ({machine.group} of {machine.pod}) at full power is {kilowatts(full)} at the meter,"
-            f" over the ramp: it is counted without work, and a job that starts on it breaks the ramp{hold}"
+            f"one {machine.sku} ({machine.group} of {machine.pod}) at full power is {kilowatts(step.full_w)} at the"
+            f" meter, over the ramp: it is counted without work, {kilowatts(step.idle_w)}"
         )
+    for problem in load_problems(site, catalog):
+        yield f"{problem.message}: {problem.hint}"
     if rate == 0:
         yield (
             "Slurm cannot switch on less than one node a minute (its ResumeRate 0 means no limit): power nodes on one"

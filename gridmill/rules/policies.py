@@ -20,6 +20,7 @@ from gridmill.rules.organisation import (
     state_problems,
 )
 from gridmill.rules.power import power_problems
+from gridmill.rules.ramp import load_problems
 from gridmill.rules.software import software_problems
 
 Level = Literal["mandatory", "advisory"]
@@ -129,6 +130,12 @@ POLICIES = (
         "Power that is contracted in a congested area is used before it may be taken back.",
         "advisory",
         lambda case, _: unused_problems(case.site, case.catalog),
+    ),
+    Policy(
+        "ramp-under-load",
+        "A job that starts on one machine stays within the ramp of the grid connection.",
+        "advisory",
+        lambda case, _: load_problems(case.site, case.catalog),
     ),
     Policy(
         "survives-a-loss",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gridmill.catalog import Catalog
 from gridmill.errors import Problem
 from gridmill.model import Site
+from gridmill.rules.power import caps_of
 from gridmill.rules.power.caps import highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer, consumers
 from gridmill.rules.power.limits import NORMAL, Limit, Load
@@ -54,16 +55,28 @@ def ramp_problems(site: Site, catalog: Catalog) -> list[Problem]:
     return found
 
 
-def heavy(site: Site, catalog: Catalog, caps: Caps) -> list[tuple[Consumer, int, int | None]]:
-    """Kinds of machines that one starting job takes over the ramp: one of each, its full power, and the cap that
-    would hold it (None: none does)."""
-    ramp, found = site.grid.ramp, []
-    for machine in _kinds(consumers(site, catalog)) if ramp else ():
-        full = step_of(machine, catalog, caps, site.grid.pue).full_w
-        if ramp and full > ramp:
+def counted_idle(site: Site, catalog: Catalog, caps: Caps) -> list[tuple[Consumer, Step]]:
+    """Kinds of machines that at full power are over the ramp: one of each."""
+    ramp = site.grid.ramp
+    found = ((machine, step_of(machine, catalog, caps, site.grid.pue)) for machine in _kinds(consumers(site, catalog)))
+    return [(machine, step) for machine, step in found if ramp and step.full_w > ramp]
+
+
+def load_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """Machines on which a job that starts breaks the ramp, whatever the order in which they are switched on."""
+    ramp, found = site.grid.ramp or 0, []
+    for machine, step in counted_idle(site, catalog, caps_of(site, catalog)):
+        rise = step.full_w - step.idle_w
+        if machine.gpu and rise > ramp:
             load = Load().plus(machine, 1)
-            limit = Limit(("grid", "ramp"), "the ramp", NORMAL, ramp, load, site.grid.pue)
-            found.append((machine, full, highest_uniform_cap([limit], [machine])))
+            limit = Limit(("grid", "ramp"), "the ramp", NORMAL, ramp + step.idle_w, load, site.grid.pue)
+            cap = highest_uniform_cap([limit], [machine])
+            message = (
+                f"a job that starts on one {machine.sku} ({machine.group} of {machine.pod}) adds up to"
+                f" {kilowatts(rise)} at the meter, more than {kilowatts(ramp)} in a minute"
+            )
+            hint = f"a cap of {cap} W per GPU (power.caps)" if cap is not None else "a battery that takes the step"
+            found.append(Problem(("grid", "ramp"), message, f"at least {kilowatts(rise)}/min", hint))
     return found
 
 

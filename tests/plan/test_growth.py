@@ -14,6 +14,10 @@ GROWN = {"pod-a": 116_640, "pod-b": 220_320, "pod-c": 360_480}
 """W at the meter once a pod stands."""
 
 
+LIMITS = {"pod-b": 300_000, "pod-c": 500_000}
+"""W that are contracted when a pod comes."""
+
+
 def standing(pods: int) -> SitePlan:
     """The plan once so many pods stand, and what is contracted by then is in force."""
     text = (ROOT / "Pulumi.del1.yaml").read_text(encoding="utf-8")
@@ -31,6 +35,7 @@ def test_each_phase_is_a_site_of_its_own(pods: int) -> None:
     assert [pod.key for pod in plan.pods] == keys[:pods]
     assert plan.meter_w == GROWN[keys[pods - 1]]
     assert {step.pod: step.meter_w for step in plan.growth} == {key: GROWN[key] for key in keys[pods:]}
+    assert {step.pod: step.limit_w for step in plan.growth} == {key: LIMITS[key] for key in keys[pods:]}
     assert [scope for scope in documents(plan) if scope.startswith("pod-")] == keys[:pods]
 
 

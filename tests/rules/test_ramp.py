@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridmill.catalog import Catalog, load_catalog
 from gridmill.load import Definition, build_definition
+from gridmill.model import Site
 from gridmill.plan import plan_site
 from gridmill.plan.sequence import WHAT, Sequence, power_on_sequence
 from gridmill.render.growth_tables import sequence_table
+from gridmill.rules.ramp import load_problems
+from gridmill.units import kilowatts
 from operations.cli import main
 from tests.conftest import ROOT
 from tests.rules.test_growth import site
@@ -22,6 +27,7 @@ from tests.rules.test_power_chain import problems
 PUE = 1.2
 DGX_STEP = 12_240
 """W at the meter of one DGX H100 at its nameplate, 10.2 kW."""
+IDLE_STEP = math.ceil(load_catalog().nodes["dgx-h100"].power.idle * PUE)
 
 
 def ramped(ramp: str, nodes: int = 4, **more: Any) -> dict[str, Any]:
@@ -96,9 +102,29 @@ def test_where_a_job_alone_breaks_the_ramp_machines_are_counted_without_work() -
     assert found.resume_rate is None
     assert all(minute.step_w <= 10_000 for minute in found.minutes)
     assert "at full power is 12.24 kW at the meter, over the ramp" in found.notes[0]
-    assert "a power limit of 466 W per GPU would hold it" in found.notes[0]  # (10 kW / 1.2 - 4.6 kW) / 8
-    assert "ResumeRate 0 means no limit" in found.notes[1]
+    assert f"counted without work, {kilowatts(IDLE_STEP)}" in found.notes[0]
+    assert "ResumeRate 0 means no limit" in found.notes[-2]
     assert "Slurm's ResumeRate:" not in sequence_table("x", found)
+
+
+def test_a_job_that_breaks_the_ramp_is_advised_against() -> None:
+    rise = DGX_STEP - IDLE_STEP
+    assert load_problems(*_site(f"{rise} W/min")) == []
+    (problem,) = load_problems(*_site(f"{rise - 1} W/min"))
+    assert problem.message.startswith(
+        f"a job that starts on one dgx-h100 (gpu of pod-a) adds up to {kilowatts(rise)} at"
+    )
+    assert (problem.expected, problem.hint) == (
+        f"at least {kilowatts(rise)}/min",
+        "a cap of 699 W per GPU (power.caps)",
+    )
+    assert sequence(ramped(f"{rise - 1} W/min")).notes[1].endswith("a cap of 699 W per GPU (power.caps)")
+    assert load_problems(*_site("2.6 kW/min"))[0].hint == "a battery that takes the step"
+
+
+def _site(ramp: str) -> tuple[Site, Catalog]:
+    found = definition(ramped(ramp))
+    return found.site, found.catalog
 
 
 def test_a_ramp_that_one_node_breaks_is_a_problem() -> None:
