@@ -21,6 +21,8 @@ class Problem:
     hint: str = ""
     file: str = ""
     line: int | None = None
+    later: bool = False
+    """A plan can be made without it, machines can't be brought up: a file that has yet to be put beside the stack."""
 
     def located(self, file: str, lines: dict[Path, int]) -> Problem:
         """The same problem with file and line; the nearest parent's line stands in for a missing key.

@@ -46,21 +46,24 @@ class Definition:
     data: Any = None
     machines: dict[NodeKey, Machine] = field(default_factory=dict)
     """What machines are known by, as far as the stack or a vendor's list says."""
+    later: tuple[Problem, ...] = ()
+    """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
 
     def placed(self, problem: Problem) -> Problem:
         """A problem of this site at the file, line and place that a person wrote."""
         return _written(problem, self.data).located(self.file, self.lines)
 
 
-def load_definition(path: Path) -> Definition:
+def load_definition(path: Path, *, to_look: bool = False) -> Definition:
     """Read, type and check `Pulumi.<site>.yaml`.
 
-    Raises ProblemsError with every problem: unreadable file, YAML, unknown keys, types, rules.
+    Raises ProblemsError with every problem: unreadable file, YAML, unknown keys, types, rules. `to_look` at a plan,
+    those that can be mended later are no obstacle; the definition holds them.
     """
     definition, problems = examine_definition(path)
-    if problems:
+    if any(not (to_look and problem.later) for problem in problems):
         raise ProblemsError(problems)
-    return definition
+    return replace(definition, later=tuple(problems))
 
 
 def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:

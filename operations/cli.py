@@ -22,14 +22,16 @@ from gridmill.render.one_line import one_line_svg
 from gridmill.render.power_tables import power_table
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
+from gridmill.rules.people import nearest
 from operations import backup_cli, growth_cli
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
+from operations.local_files import missing_files
 from operations.policy_cli import add_policy_arguments, policy_data, policy_table, violations
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.rollout_cli import ORDERS, SAID, order
 from operations.sizing import add_size_arguments, show_size
-from operations.status import last_runs, site_status, status_data
+from operations.status import status_data, status_or_plan
 from operations.status_table import status_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,7 +101,7 @@ def validate(options: argparse.Namespace) -> int:
 
 def show_plan(options: argparse.Namespace) -> int:
     """Print the plan."""
-    plan = _plan(options.stack)
+    plan = plan_site(_to_look(options.stack))
     if options.json:
         print(json.dumps(plan.as_dict(), indent=2))
     else:
@@ -109,7 +111,7 @@ def show_plan(options: argparse.Namespace) -> int:
 
 def show_power(options: argparse.Namespace) -> int:
     """Print every limit of a site's power with its margin, and what each loss costs."""
-    definition = _definition(options.stack)
+    definition = _to_look(options.stack)
     if options.sequence:
         data, text = growth_cli.sequence(definition)
         _print(data, options, text)
@@ -140,7 +142,7 @@ def show_policy(options: argparse.Namespace) -> int:
 
 def show_explanation(options: argparse.Namespace) -> int:
     """Say why a number of the power plan is what it is: inputs, formula, source."""
-    definition = _definition(options.stack)
+    definition = _to_look(options.stack)
     lines = explain(definition.site, definition.catalog, options.path)
     _print({"path": options.path, "lines": lines}, options, "\n".join(lines))
     return 0
@@ -149,17 +151,17 @@ def show_explanation(options: argparse.Namespace) -> int:
 def check_machines(options: argparse.Namespace) -> int:
     """Reach every machine and check the entry contract; changes nothing."""
     plan = _plan(options.stack)
-    findings = preflight(plan)
+    findings = missing_files(plan) or preflight(plan)
     _print(preflight_data(plan, findings), options, preflight_table(plan, findings))
     return 1 if findings else 0
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """The plan beside what Slurm and the ledger say; status 1 when a machine has a problem."""
+    """The plan beside what Slurm and the ledger say; status 1 when a machine has a problem, or nobody can be asked."""
     plan = _plan(options.stack)
-    nodes = site_status(plan, runs=last_runs(plan))
-    _print(status_data(plan, nodes), options, status_table(plan, nodes))
-    return 1 if any(node.problems for node in nodes) else 0
+    nodes, unreachable = status_or_plan(plan)
+    _print(status_data(plan, nodes, unreachable), options, status_table(plan, nodes, unreachable))
+    return 1 if unreachable or any(node.problems for node in nodes) else 0
 
 
 def show_journal(options: argparse.Namespace) -> int:
@@ -273,9 +275,17 @@ def _plan(stack: str) -> SitePlan:
     return plan_site(_definition(stack))
 
 
-def _definition(stack: str) -> Definition:
+def _to_look(stack: str) -> Definition:
+    """The definition for commands that only show; what has to be mended before `pulumi up` is a warning."""
+    definition = _definition(stack, to_look=True)
+    for problem in definition.later:
+        print(f"warning: {problem}", file=sys.stderr)
+    return definition
+
+
+def _definition(stack: str, *, to_look: bool = False) -> Definition:
     """The definition of a site by its name or its file; a name that isn't the site's own is a copy half edited."""
-    definition = load_definition(_stack_file(stack))
+    definition = load_definition(_stack_file(stack), to_look=to_look)
     found = definition.site.name
     if stack != found and not stack.endswith(".yaml"):
         message = f"{found} is not the site of {definition.file}"
@@ -285,8 +295,14 @@ def _definition(stack: str) -> Definition:
 
 
 def _stack_file(stack: str) -> Path:
-    path = Path(stack)
-    return path if path.suffix == ".yaml" else ROOT / f"Pulumi.{stack}.yaml"
+    if stack.endswith(".yaml"):
+        return Path(stack)
+    path = ROOT / f"Pulumi.{stack}.yaml"
+    if not path.exists():
+        known = [name.name.split(".")[1] for name in sorted(ROOT.glob("Pulumi.*.yaml"))]
+        near = nearest(stack, known, f"write {path.name}, for instance as a copy of a sample")
+        raise ProblemsError([Problem((), "no such stack", f"one of {', '.join(known)}", near, path.name)])
+    return path
 
 
 def _schema_text(schema: dict[str, Any]) -> str:

@@ -29,6 +29,9 @@ disagree by a minute cannot be read together."""
 SMALLEST_DISK_MIB = 10 * 1024
 """MiB free below /var; driver, CUDA libraries and Slurm take 2.5 GB (measured on Debian 13), logs the rest."""
 
+HERE = "this machine"
+"""The host of a finding about the machine that Gridmill runs on."""
+
 NVIDIA_PCI_VENDOR = "0x10de"
 
 PROBE = f"""
@@ -196,15 +199,16 @@ def preflight_table(plan: SitePlan, findings: list[Finding]) -> str:
         return "\n".join([*left_out, f"{plan.name}: {count} machines fulfil the entry contract"])
     rows = [("MACHINE", "WHAT", "EXPECTED", "FOUND", "FIX")]
     rows += [(item.host, item.what, item.expected, item.found, item.fix) for item in findings]
-    bad = len({item.host for item in findings})
-    return "\n".join([*columns(rows), *left_out, f"{bad} of {count} machines do not fulfil the entry contract"])
+    bad = {item.host for item in findings}
+    end = f"{len(bad)} of {count} machines do not fulfil the entry contract"
+    return "\n".join([*columns(rows), *left_out, "no machine was asked" if HERE in bad else end])
 
 
 def preflight_data(plan: SitePlan, findings: list[Finding]) -> dict[str, Any]:
     """The findings for machines."""
     return {
         "ok": not findings,
-        "machines": len(asked(plan)),
+        "machines": 0 if any(item.host == HERE for item in findings) else len(asked(plan)),
         "findings": [asdict(item) for item in findings],
         "skipped": skipped(plan),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from operations.directories import state_directory
 from operations.document import plan_connection
 from operations.errors import OperationError
 from operations.ledger import DIRECTORY
+from operations.local_files import missing_files
 from operations.results import failures_of
 from operations.ssh import run_as_root
 
@@ -143,6 +144,19 @@ def site_status(
     names = {host.name for host in plan.hosts}
     rest = sorted((set(seen.slurm) | set(seen.ledger)) - names)
     return planned + [_unplanned(name, seen) for name in rest]
+
+
+def status_or_plan(plan: SitePlan) -> tuple[list[NodeStatus], str]:
+    """The site's status; or its planned machines, of which nothing is known, and why no controller could be asked."""
+    missing = missing_files(plan)
+    why = f"{missing[0].expected}: {missing[0].found} ({missing[0].what}); see gridmill preflight" if missing else ""
+    try:
+        if not why:
+            return site_status(plan, runs=last_runs(plan)), ""
+    except OperationError as error:
+        why = str(error)
+    unasked = (_planned(host, Seen({}, {}), {}) for host in plan.hosts)
+    return [replace(node, found=False, working=False, problems=()) for node in unasked], why
 
 
 def pod_status(plan: SitePlan, nodes: list[NodeStatus]) -> list[PodStatus]:
@@ -285,13 +299,14 @@ def _last_run(path: Path) -> LastRun:
         raise OperationError(f"{path} is no report of a run ({error!r}); remove it") from error
 
 
-def status_data(plan: SitePlan, nodes: list[NodeStatus]) -> dict[str, Any]:
-    """The status for machines."""
+def status_data(plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "") -> dict[str, Any]:
+    """The status for machines; `unreachable` says why no controller answered."""
     return {
         "schema": "gridmill.status/v1",
         "site": plan.name,
         "simulated": plan.simulated,
-        "ok": not any(node.problems for node in nodes),
+        "ok": not unreachable and not any(node.problems for node in nodes),
+        "unreachable": unreachable,
         "power": {"nameplate_w": plan.power.nameplate_w, "meter_w": plan.meter_w, "grid_limit_w": plan.grid_limit_w},
         "pods": [asdict(pod) for pod in pod_status(plan, nodes)],
         "nodes": [asdict(node) for node in nodes],

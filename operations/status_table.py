@@ -8,17 +8,19 @@ from gridmill.units import kilowatts
 from operations.status import NodeStatus, PodStatus, pod_status
 
 
-def status_table(plan: SitePlan, nodes: list[NodeStatus]) -> str:
-    """Site, pods, machines; what is wrong stands at the end of its line."""
+def status_table(plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "") -> str:
+    """Site, pods, machines; what is wrong stands at the end of its line. `unreachable`: why no controller answered."""
     pods: list[tuple[str, ...]] = [
         ("POD", "NODES", "FOUND", "WORKING", "GPUS", "FOUND", "POWER", "CONVERGED", "REMARK")
     ]
     pods += [_pod_row(pod) for pod in pod_status(plan, nodes)]
     rows: list[tuple[str, ...]] = [("NODE", "SKU", "SERVICES", "FOUND", "SLURM", "CONVERGED", "REMARK")]
-    rows += [_node_row(node) for node in nodes]
+    rows += [_node_row(node, "?" if unreachable else "yes" if node.found else "no") for node in nodes]
     head = f"Site {plan.name}" + (", simulated" if plan.simulated else "")
     power = f"{kilowatts(plan.meter_w)} at the meter, of {kilowatts(plan.grid_limit_w)}"
     bad = sum(bool(node.problems) for node in nodes)
+    if unreachable:
+        return "\n".join([f"{head}: {power}", "", *columns(rows), "", f"only planned; not known: {unreachable}"])
     end = f"{bad} of {len(nodes)} with a problem" if bad else "no problems"
     return "\n".join([f"{head}: {power}", "", *columns(pods), "", *columns(rows), "", end])
 
@@ -42,13 +44,13 @@ def _pod_row(pod: PodStatus) -> tuple[str, ...]:
     )
 
 
-def _node_row(node: NodeStatus) -> tuple[str, ...]:
+def _node_row(node: NodeStatus, found: str) -> tuple[str, ...]:
     maintenance = (f"maintenance: {node.maintenance}",) if node.maintenance else ()
     return (
         node.name,
         node.sku or "-",
         ",".join(node.services),
-        "yes" if node.found else "no",
+        found,
         node.slurm or "-",
         node.converged or "-",
         "; ".join([*maintenance, *([node.reboot] if node.reboot else []), *node.problems]),

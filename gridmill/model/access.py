@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import Part, UserName
+from gridmill.model.base import Part, UserName, text
 
 _KEY_TYPES = (
     "ssh-ed25519",
@@ -45,7 +45,14 @@ def parse_public_key(value: Any) -> str:
 
 PublicKey = Annotated[str, BeforeValidator(parse_public_key)]
 
-FilePath = Annotated[str, StringConstraints(pattern=r"^(~|\{state\})?/[A-Za-z0-9._/@+-]+$", max_length=200)]
+FilePath = Annotated[
+    str,
+    text(
+        r"^(~|\{state\})?/[A-Za-z0-9._/@+-]+$",
+        "an absolute path, or one below ~ or {state}, such as ~/.ssh/id_ed25519",
+        200,
+    ),
+]
 """A file on the machine that runs Pulumi: absolute, below `~`, or below `{state}`, Gridmill's state directory."""
 
 

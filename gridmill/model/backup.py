@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import Part
+from gridmill.model.base import Part, text
 
 _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -62,13 +62,18 @@ class Backup(Part):
     recipients: Annotated[list[Recipient], Field(min_length=1)]
     """Public keys that backups are encrypted to. Whoever has one of the private halves can restore; keep them away
     from the site's machines and from this file."""
-    at: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "02:30"
+    at: Annotated[str, text(r"^([01][0-9]|2[0-3]):[0-5][0-9]$", 'a time of day in quotes, such as "02:30"')] = "02:30"
     """When it is made each day, in the site's time zone."""
     keep: Annotated[int, Field(ge=2, le=1000)] = 14
     """Generations that are kept."""
-    directory: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,12}$", max_length=200)] = (
-        "/var/backups/gridmill"
-    )
+    directory: Annotated[
+        str,
+        text(
+            r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*){2,12}$",
+            "an absolute path of at least two parts, such as /var/backups/gridmill",
+            200,
+        ),
+    ] = "/var/backups/gridmill"
     """Where they are kept on the controller: better a volume of another machine."""
     mounted: bool = False
     """Whether `directory` is on a mounted volume, at or right below its mount point; while none is mounted, nothing

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from gridmill.errors import Path, Problem, printable
+from gridmill.model.base import IN_WORDS
 from gridmill.model.secrets import BESIDE, SECRET_KEY
 
 LONGEST_GUESS = 200
@@ -54,7 +55,7 @@ def _expectation(item: Any, context: dict[str, Any]) -> str:
     if kind == "literal_error":
         return f"one of {context['expected']}".replace("'", "")
     if kind == "string_pattern_mismatch":
-        return f"text that matches {context['pattern']}"
+        return IN_WORDS.get(context["pattern"], f"text that matches {context['pattern']}")
     message: str = item["msg"]
     return message.removeprefix("Input should be ").removeprefix("a valid ")
 
@@ -62,6 +63,8 @@ def _expectation(item: Any, context: dict[str, Any]) -> str:
 def _hint(kind: str, value: object, context: dict[str, Any]) -> str:
     if kind == "string_type" and isinstance(value, (int, float)):
         return f'put it in quotes: "{value}"'
+    if kind == "list_type" and isinstance(value, str) and len(value) <= LONGEST_GUESS:
+        return f"write it as a list: [{printable(value)}]"
     if kind == "string_pattern_mismatch" and isinstance(value, str) and len(value) <= LONGEST_GUESS:
         lower = value.lower()
         meant = lower != value and re.search(context["pattern"], lower)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from gridmill.model.base import Part
+from gridmill.model.base import Part, text
 
-SettingName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*([./][A-Za-z0-9_*-]+)+$", max_length=120)]
+SettingName = Annotated[
+    str, text(r"^[a-z][a-z0-9_]*([./][A-Za-z0-9_*-]+)+$", "the name of a kernel setting, such as vm.swappiness", 120)
+]
 """Name of a kernel setting, such as vm.swappiness."""
 
-SettingValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:,+-]+( [A-Za-z0-9_.:,+-]+)*$", max_length=200)]
+SettingValue = Annotated[
+    str, text(r"^[A-Za-z0-9_.:,+-]+( [A-Za-z0-9_.:,+-]+)*$", 'numbers or words in quotes, such as "1"', 200)
+]
 """Value of a kernel setting, in quotes."""
 
 Parameter = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*(=[A-Za-z0-9_.,:/@+-]+)?$", max_length=120)
+    str,
+    text(r"^[A-Za-z][A-Za-z0-9_.-]*(=[A-Za-z0-9_.,:/@+-]+)?$", "one parameter of the boot line, such as iommu=pt", 120),
 ]
 """One parameter of the boot line, such as iommu=pt."""
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import Problem, printable
-from gridmill.model.base import Part
+from gridmill.model.base import Part, text
 
 SERIAL = r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"
 MAC_EXPECTED = "a unicast MAC address such as 02:00:5e:10:00:01"
@@ -57,7 +57,7 @@ class Machine(Part):
     """What the machine in a slot is known by, beside its host key. A node that was replaced has another serial number,
     and is converged again."""
 
-    serial: Annotated[str, StringConstraints(pattern=SERIAL)] | None = None
+    serial: Annotated[str, text(SERIAL, "a serial number as the firmware tells it, such as EX123456")] | None = None
     """Serial number, as the firmware tells it (DMI)."""
     mac: MacAddress | None = None
     """MAC address of one of its network interfaces."""

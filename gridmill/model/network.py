@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import LABEL, DomainName, Part
+from gridmill.model.base import LABEL, PLAIN_KEY, WORDS_WITH_HYPHENS, DomainName, Part, text
 
 _Network = TypeVar("_Network", ipaddress.IPv4Network, ipaddress.IPv6Network)
 
@@ -106,10 +106,12 @@ def parse_record(value: Any) -> str:
 
 Target = Annotated[str, BeforeValidator(parse_record), WithJsonSchema({"type": "string"})]
 
-RecordName = Annotated[str, StringConstraints(pattern=rf"^{LABEL}(\.{LABEL})*$", max_length=63)]
+RecordName = Annotated[
+    str, text(rf"^{LABEL}(\.{LABEL})*$", "a lower-case name inside the domain, such as switch-1", 63)
+]
 """A name inside the site's domain, such as `switch-1`."""
 
-VlanName = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=24)]
+VlanName = Annotated[str, text(WORDS_WITH_HYPHENS, PLAIN_KEY, 24)]
 """Name of a VLAN, such as `storage`."""
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import GroupKey, Part, PodKey, RackKey, SkuId
+from gridmill.model.base import PLAIN_SENTENCE, PLAIN_TEXT, GroupKey, Part, PodKey, RackKey, SkuId, text
 from gridmill.model.dates import PlannedDate
 from gridmill.model.machines import Machine
 from gridmill.model.power import Cooling, FeedKey
@@ -72,7 +72,7 @@ SlotKey = Annotated[
 ]
 
 
-MaintenanceText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,:;()/+_@#-]{1,100}$")]
+MaintenanceText = Annotated[str, text(PLAIN_TEXT, PLAIN_SENTENCE)]
 """What a person reads as the reason; Slurm keeps it on the node, so it holds no quotes, `=` or `|`."""
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import Discriminator, Field, Tag
 
-from gridmill.model.base import GroupKey, Part, SkuId
+from gridmill.model.base import GroupKey, Part, SkuId, text
 from gridmill.units import Connection, VoltAmperes, Watts
 
-FeedKey = Annotated[str, StringConstraints(pattern=r"^[A-F]$")]
+FeedKey = Annotated[str, text(r"^[A-F]$", "the key of a feed: one capital from A to F")]
 """Letter of a feed: A, B, C ..."""
 
 Caps = Annotated[

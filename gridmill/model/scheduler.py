@@ -5,16 +5,27 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from gridmill.model.base import GroupKey, Part, PartitionName, UserName
+from gridmill.model.base import PLAIN_SENTENCE, PLAIN_TEXT, GroupKey, Part, PartitionName, UserName, text
 
 Duration = Annotated[
-    str, StringConstraints(pattern=r"^(([0-9]{1,3}-[0-9]{2}|[0-9]{1,3}):[0-5][0-9]:[0-5][0-9]|UNLIMITED)$")
+    str,
+    text(
+        r"^(([0-9]{1,3}-[0-9]{2}|[0-9]{1,3}):[0-5][0-9]:[0-5][0-9]|UNLIMITED)$",
+        "a time in quotes as hours:minutes:seconds or days-hours:minutes:seconds, such as '4:00:00' for 4 hours or"
+        " '2-00:00:00' for 2 days; or UNLIMITED",
+    ),
 ]
 """Slurm's time format `days-hours:minutes:seconds` or `hours:minutes:seconds`."""
 
-WholeMinutes = Annotated[str, StringConstraints(pattern=r"^([0-9]{1,3}-[0-9]{2}|[0-9]{1,3}):[0-5][0-9]:00$")]
+WholeMinutes = Annotated[
+    str,
+    text(
+        r"^([0-9]{1,3}-[0-9]{2}|[0-9]{1,3}):[0-5][0-9]:00$",
+        "whole minutes in quotes as hours:minutes:00 or days-hours:minutes:00, such as '12:00:00'",
+    ),
+]
 """The same without seconds, since accounting keeps minutes."""
 
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
@@ -69,7 +80,7 @@ class Limits(Part):
 class Account(Part):
     """A Slurm account: who pays for jobs."""
 
-    description: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,:;()/+_@#-]{1,100}$")]
+    description: Annotated[str, text(PLAIN_TEXT, PLAIN_SENTENCE)]
     """What it is for."""
     users: Annotated[list[UserName], Field(default_factory=list)]
     """Users or administrators who may charge it; one who is no longer listed starts no more jobs with it."""

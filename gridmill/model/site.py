@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from gridmill.model.access import Access
 from gridmill.model.backup import Backup
-from gridmill.model.base import LineText, Part, PodKey, SiteName
+from gridmill.model.base import LineText, Part, PodKey, SiteName, text
 from gridmill.model.grid import Grid
 from gridmill.model.kernel import Kernel
 from gridmill.model.network import Network
@@ -22,11 +22,13 @@ from gridmill.model.storage import Storage
 class Location(Part):
     """Where the site stands."""
 
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    country: Annotated[str, text(r"^[A-Z]{2}$", "a country code of two capitals, such as NL")]
     """ISO 3166-1 alpha-2 code, such as NL."""
     municipality: LineText
     """Municipality or nearest town."""
-    timezone: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9_+/-]{1,40}$")] = "Etc/UTC"
+    timezone: Annotated[str, text(r"^[A-Z][A-Za-z0-9_+/-]{1,40}$", "an IANA time zone, such as Europe/Amsterdam")] = (
+        "Etc/UTC"
+    )
     """IANA time zone of the machines' clocks."""
 
 
@@ -37,7 +39,7 @@ class Operator(Part):
     """Legal name."""
     register_: Annotated[LineText | None, Field(alias="register")] = None
     """Company register entry, such as `KvK 12345678`."""
-    contact: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=120)]
+    contact: Annotated[str, text(r"^[^@\s]+@[^@\s]+$", "an e-mail address, such as noc@ems1.example", 120)]
     """E-mail address that is read day and night."""
 
 

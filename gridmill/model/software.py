@@ -5,34 +5,49 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
-from gridmill.model.base import Part
+from gridmill.model.base import Part, text
 
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+){1,3}$", max_length=24)]
+Version = Annotated[str, text(r"^[0-9]+(\.[0-9]+){1,3}$", 'a version number in quotes, such as "24.11"', 24)]
 """A version number in quotes, such as "24.11"."""
 
 SourceUrl = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^https?://[a-z0-9](-?[a-z0-9])*(\.[a-z0-9](-?[a-z0-9])*)*(:[0-9]{1,5})?(/[A-Za-z0-9._~+-]+)*/?$",
-        max_length=200,
+    text(
+        r"^https?://[a-z0-9](-?[a-z0-9])*(\.[a-z0-9](-?[a-z0-9])*)*(:[0-9]{1,5})?(/[A-Za-z0-9._~+-]+)*/?$",
+        "an address with https:// or http:// and without login or query, such as https://packages.ems1.example/nvidia",
+        200,
     ),
 ]
 """Address of a package repository, without a login. Signatures are checked whichever way the packages come."""
 
-KeyFileName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([._-]?[a-z0-9])*\.asc$", max_length=60)]
+KeyFileName = Annotated[
+    str,
+    text(
+        r"^[a-z0-9]([._-]?[a-z0-9])*\.asc$",
+        "the name of a file, without a path, that ends with .asc, such as mirror.asc",
+        60,
+    ),
+]
 """A file in `inventories/<site>/keys/`: an OpenPGP public key in ASCII armor."""
 
-SuiteName = Annotated[str, StringConstraints(pattern=r"^(\./|/|[a-z0-9]([./_-]?[a-z0-9])*/?)$", max_length=60)]
+SuiteName = Annotated[
+    str,
+    text(
+        r"^(\./|/|[a-z0-9]([./_-]?[a-z0-9])*/?)$", "a suite such as trixie, or ./ for a repository without suites", 60
+    ),
+]
 """A suite such as `trixie`, or `./` for a repository without suites."""
 
-ComponentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([._-]?[a-z0-9])*$", max_length=40)]
+ComponentName = Annotated[str, text(r"^[a-z0-9]([._-]?[a-z0-9])*$", "a component such as main", 40)]
 """A component such as `main`."""
 
-OriginName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([ ._+-]?[A-Za-z0-9])*$", max_length=60)]
+OriginName = Annotated[
+    str, text(r"^[A-Za-z0-9]([ ._+-]?[A-Za-z0-9])*$", "`Origin` of a Release file, such as NVIDIA", 60)
+]
 """`Origin` in a Release file, such as `NVIDIA`."""
 
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")

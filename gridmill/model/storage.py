@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from gridmill.model.base import GroupKey, Part, UserName
+from gridmill.model.base import PLAIN_KEY, WORDS_WITH_HYPHENS, GroupKey, Part, UserName, text
 from gridmill.units import Bytes
 
-VolumeKey = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=24)]
+VolumeKey = Annotated[str, text(WORDS_WITH_HYPHENS, PLAIN_KEY, 24)]
 """Key of a volume, such as `home`."""
 
-HostPath = Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*){1,8}$", max_length=120)]
+HostPath = Annotated[
+    str,
+    text(r"^(/[A-Za-z0-9_][A-Za-z0-9._-]*){1,8}$", "an absolute path without `.` and `..`, such as /data/nvme0", 120),
+]
 """An absolute path on a machine, without `.`, `..` or anything that a shell or systemd would read into it."""
 
 MountOption = Annotated[
-    str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,40}(=[A-Za-z0-9._:/@+-]{1,120})?$", max_length=160)
+    str, text(r"^[a-z_][a-z0-9_-]{0,40}(=[A-Za-z0-9._:/@+-]{1,120})?$", "one mount option, such as nconnect=8", 160)
 ]
 """One mount option, such as `nconnect=8`."""
 
-Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@,=\[\]-]*$", max_length=400)]
+Source = Annotated[
+    str, text(r"^[A-Za-z0-9][A-Za-z0-9._:/@,=\[\]-]*$", "a source without spaces, such as nfs1.example:/export", 400)
+]
 """What an external volume is mounted from, in the notation of its file system."""
 
-NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z](-?[a-z0-9])*$", max_length=63)]
+NodeName = Annotated[str, text(WORDS_WITH_HYPHENS, PLAIN_KEY, 63)]
 """Name of a node: pod, rack and unit, such as `pod-a-r1-u38`."""
 
 VolumeKind = Literal["moosefs", "nfs", "external"]

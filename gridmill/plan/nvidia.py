@@ -135,10 +135,15 @@ def _sources(site: Site, offered: SoftwareSet, keys: dict[str, str]) -> dict[str
     packages = tuple(offered.provides)
     if name == "mirror" and (mirror := given.mirror):
         suites, parts = tuple(mirror.suites), tuple(mirror.components)
-        key = normalised(keys[mirror.key])
+        key = _key(keys, mirror.key)
         return {name: SourcePlan(mirror.url, suites, parts, key, mirror.fingerprint, mirror.origin, packages)}
     if name == "nvidia" and (found := offered.repository):
         suites, parts = tuple(found.suites), tuple(found.components)
-        key = normalised(keys[given.nvidia.key])
+        key = _key(keys, given.nvidia.key)
         return {name: SourcePlan(found.url, suites, parts, key, found.fingerprint, found.origin, packages)}
     return {}
+
+
+def _key(keys: dict[str, str], name: str) -> str:
+    """The text of a key file; empty while a definition that was loaded to look at its plan has none."""
+    return normalised(keys[name]) if name in keys else ""

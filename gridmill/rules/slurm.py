@@ -27,8 +27,18 @@ def services_of(group: NodeGroup, catalog: Catalog) -> tuple[Service, ...]:
     return DEFAULT_SERVICES[sku.kind] if sku else ()
 
 
+def undetermined(site: Site, catalog: Catalog) -> set[str]:
+    """Keys of groups of which nobody knows what they do, since their SKU is unknown; what they lack is no problem."""
+    return {
+        key
+        for pod in site.pods.values()
+        for key, group in pod.nodes.items()
+        if group.services is None and group.sku not in catalog.nodes
+    }
+
+
 def slurm_problems(site: Site, catalog: Catalog) -> list[Problem]:
-    """No or several controllers, groups that differ between pods, bad partitions and accounts."""
+    """Nothing on the floor, no or several controllers, groups that differ between pods, bad partitions and accounts."""
     return [
         *_controller_problems(site, catalog),
         *_group_problems(site),
@@ -57,7 +67,13 @@ def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
         if "controller" in services_of(group, catalog)
         for position in range(len(group.at))
     ]
+    if all(pod.from_ for pod in site.pods.values()):
+        message = f"{', '.join(site.pods)}: planned (`from`), and no pod stands on the floor"
+        hint = "remove `from` from the pod that stands; it is there for growth"
+        return [*mixed, Problem(("pods", next(iter(site.pods)), "from"), message, "a pod with the controller", hint)]
     if all(planned_from for *_, planned_from in places):
+        if undetermined(site, catalog):
+            return mixed
         hint = "a group of a management SKU, or `services: [controller]` on one"
         return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one controller on the floor", hint)]
     return mixed + [
@@ -90,17 +106,20 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
     groups = {key: group for pod in site.pods.values() for key, group in pod.nodes.items()}
     compute = sorted(key for key, group in groups.items() if "compute" in services_of(group, catalog))
     standing = {key for pod in site.pods.values() if pod.from_ is None for key in pod.nodes}
+    unclear = undetermined(site, catalog)
     defaults = []
     for name, partition in site.scheduler.partitions.items():
         path = ("scheduler", "partitions", name)
         if name == "default":
             problems.append(Problem(path, "Slurm keeps this name for itself", "another name", "gpu, batch, ..."))
-        if partition.of not in compute:
+        if partition.of in unclear:
+            pass
+        elif partition.of not in compute:
             what = "has no compute nodes" if partition.of in groups else "is no group of any pod"
             message = f"{partition.of} {what}"
             expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
             problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))
-        elif partition.of not in standing and (partition.default or not standing & _of(site)):
+        elif standing and partition.of not in standing and (partition.default or not standing & _of(site)):
             message = f"{partition.of} is in no pod that stands on the floor"
             hint = "remove `from` from its pod, or let another partition be the default"
             problems.append(Problem((*path, "of"), message, "a partition with nodes", hint))

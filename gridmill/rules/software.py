@@ -100,7 +100,11 @@ def _key_problems(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list
         return []
     place = f"inventories/{site.name}/keys/{name}"
     if name not in keys:
-        return [Problem(path, f"{place} does not exist", f"the public key {expected}", f"put it there: {origin}")]
+        return [
+            Problem(
+                path, f"{place} does not exist", f"the public key {expected}", f"put it there: {origin}", later=True
+            )
+        ]
     try:
         found = fingerprint(keys[name])
     except NoKeyError as error:

@@ -12,7 +12,7 @@ from gridmill.model import NodeGroup, Site, Storage, StorageServers, Volume
 from gridmill.model.storage import Holds
 from gridmill.rules.hardware import node_label
 from gridmill.rules.people import people
-from gridmill.rules.slurm import services_of
+from gridmill.rules.slurm import services_of, undetermined
 
 DEFAULT_REPLICAS = 2
 """Copies of a MooseFS volume when the stack doesn't say."""
@@ -125,7 +125,7 @@ def _shape_problems(path: Path, volume: Volume) -> Iterator[Problem]:
 
 
 def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -> Iterator[Problem]:
-    if volume.of is None or volume.kind == "external":
+    if volume.of is None or volume.kind == "external" or not _judged(volume.of, site, catalog):
         return
     known = storage_groups(site, catalog)
     if volume.of not in known:
@@ -153,6 +153,11 @@ def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
         servers = ("storage", "servers", volume.of, "master")
         yield Problem(servers, f"{volume.of} has several nodes, and none is the master", f"one of {', '.join(nodes)}",
                       f"`{volume.of}: {{master: {nodes[0]}}}` under storage.servers")  # fmt: skip
+
+
+def _judged(group: str, site: Site, catalog: Catalog) -> bool:
+    """Whether it can be said what a group does: its SKU is known, and some pod stands."""
+    return bool(groups_of(site)) and group not in undetermined(site, catalog)
 
 
 def _with_master(site: Site) -> set[str]:
@@ -271,6 +276,8 @@ def _homes_problems(storage: Storage) -> Iterator[Problem]:
 
 def _directory_problems(key: str, servers: StorageServers, site: Site, catalog: Catalog) -> Iterator[Problem]:
     path: Path = ("storage", "servers", key)
+    if not _judged(key, site, catalog):
+        return
     known = storage_groups(site, catalog)
     if key not in known:
         yield Problem(path, f"{key} has no storage nodes", f"one of {', '.join(known)}" if known else "a storage group")

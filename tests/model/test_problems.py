@@ -232,8 +232,11 @@ CASES = [
          "from: spring"),
     Case("a day that is none", "budget: 24 kW", "budget: 24 kW\n        from: 2027-02-29", "pods.pod-a.from",
          "2027-02-29 is not a date", "", "from: 2027"),
-    Case("nothing on the floor", "budget: 24 kW", "budget: 24 kW\n        from: 2027-04-01", "pods",
-         "no node runs the controller", "a group of a management SKU, or `services: [controller]` on one", "    pods:"),
+    Case("nothing on the floor", "budget: 24 kW", "budget: 24 kW\n        from: 2027-04-01", "pods.pod-a.from",
+         "pod-a: planned (`from`), and no pod stands on the floor",
+         "remove `from` from the pod that stands; it is there for growth", "from: 2027"),
+    Case("a slot without a list", "at: [r1/u40]", "at: r1/u40", "pods.pod-a.nodes.control.at", "`r1/u40` is not valid",
+         "write it as a list: [r1/u40]"),
     Case("planned power over the connection", "    pods:\n", "    pods:\n      pod-b: {like: pod-a, from: 2027-04-01, nodes: "
          "{gpus: {sku: sim-dgx-h100, at: [r1/u1]}}}\n", "grid.connection",
          "the pods' budgets, 48 kW of IT load, are 60 kW at the meter (PUE 1.25), 18.536 kW over 41.464 kW",

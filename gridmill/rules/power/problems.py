@@ -172,12 +172,11 @@ def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
 
 
 def _worst(found: Iterable[Limit], caps: Caps) -> list[Limit]:
-    """Of each broken element the situation in which it is most over."""
-    worst: dict[tuple[Path, str], Limit] = {}
+    """Of each broken part of the stack the element (of a PDU: the phase) and the situation in which it is most over."""
+    worst: dict[Path, Limit] = {}
     for limit in found:
-        key = (limit.path, limit.element)
-        if key not in worst or limit.margin_w(caps) < worst[key].margin_w(caps):
-            worst[key] = limit
+        if limit.path not in worst or limit.margin_w(caps) < worst[limit.path].margin_w(caps):
+            worst[limit.path] = limit
     return list(worst.values())
 
 

@@ -1,0 +1,86 @@
+"""The first commands of a new user: a stack that does not exist, files that are missing, no controller yet."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from operations import cli
+from operations import status as status_module
+from operations.errors import OperationError
+from tests.conftest import ROOT
+from tests.operations.test_cli import run
+
+
+def test_the_stacks_that_exist_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "validate", "nosuch")
+    assert (status, out) == (1, "")
+    assert "Pulumi.nosuch.yaml: no such stack" in err
+    assert "del1, ems1" in err and "lab" in err
+    assert "did you mean ems1?" in run(capsys, "plan", "ems2")[2]
+
+
+def test_a_plan_without_its_key_file_comes_with_a_warning(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    stack = tmp_path / "Pulumi.del1.yaml"
+    shutil.copy(ROOT / "Pulumi.del1.yaml", stack)
+    for command in ("plan", "power"):
+        status, out, err = run(capsys, command, str(stack))
+        assert status == 0 and "del1" in out
+        assert err.startswith("warning: Pulumi.del1.yaml:") and "keys/mirror.asc does not exist" in err
+    assert run(capsys, "validate", str(stack))[0] == 1
+    assert run(capsys, "document", str(stack), "control")[0] == 1
+
+
+def test_preflight_names_missing_files_before_it_asks_anybody(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(tmp_path / "passphrase"))
+    monkeypatch.setattr(cli, "preflight", lambda plan: pytest.fail("a machine was asked"))
+    status, out, _ = run(capsys, "preflight", "lab", "--json")
+    found = json.loads(out)
+    assert (status, found["machines"]) == (1, 0)
+    assert [item["what"] for item in found["findings"]] == [
+        "access.bootstrap.identityFile",
+        "access.bootstrap.knownHostsFile",
+        "PULUMI_CONFIG_PASSPHRASE_FILE",
+    ]
+    assert "ssh-keygen -t ed25519" in run(capsys, "preflight", "lab")[1]
+    assert run(capsys, "preflight", "lab")[1].endswith("no machine was asked\n")
+
+
+@pytest.fixture
+def own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of this machine, so that only the controller is missing."""
+    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
+    (tmp_path / "lab" / "lab").mkdir(parents=True)
+    for name in ("id_ed25519", "known_hosts"):
+        (tmp_path / "lab" / "lab" / name).touch()
+
+
+@pytest.mark.usefixtures("own_files")
+def test_status_without_a_controller_shows_the_plan_and_the_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise OperationError("pod-a-r1-u40: status: no answer within 60 s")
+
+    monkeypatch.setattr(status_module, "site_status", nobody)
+    status, out, _ = run(capsys, "status", "lab")
+    assert status == 1
+    assert "pod-a-r1-u01  sim-dgx-h100  compute           ?" in out
+    assert out.endswith("only planned; not known: pod-a-r1-u40: status: no answer within 60 s\n")
+    found = json.loads(run(capsys, "status", "lab", "--json")[1])
+    assert (found["ok"], found["unreachable"]) == (False, "pod-a-r1-u40: status: no answer within 60 s")
+    assert not any(node["found"] or node["working"] or node["problems"] for node in found["nodes"])
+
+
+def test_status_without_own_files_opens_no_connection(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
+    monkeypatch.setattr(status_module, "site_status", lambda *_, **__: pytest.fail("the controller was asked"))
+    assert "id_ed25519: missing (access.bootstrap.identityFile)" in run(capsys, "status", "lab")[1]
