@@ -12,5 +12,5 @@ root = Path(__file__).resolve().parent
 definition = stack_definition(root)
 keep_state(root)
 plan = plan_site(definition)
-site = Site(plan.name, plan, stack_secrets(), stack_host_keys(definition))
+site = Site(plan.name, plan, stack_secrets(definition), stack_host_keys(definition))
 pulumi.export("site", site.summary)

@@ -12,6 +12,12 @@ from operations.errors import OperationError
 from operations.pulumi_state import keep_generation
 from operations.stack_facts import known_hosts, public_passphrase
 
+SECRETS = {
+    "breakGlassPasswordHash": "base_break_glass_password_hash",
+    "directoryBindSecret": "directory_bind_secret",
+}
+"""Secret keys of the stack's configuration, and the roles' variables that they become."""
+
 
 def stack_definition(root: Path) -> Definition:
     """The checked definition of the current stack; pulumi.RunError with every problem of it."""
@@ -44,10 +50,16 @@ def stack_host_keys(definition: Definition) -> dict[str, str]:
     return fingerprints(known_hosts(definition) or "")
 
 
-def stack_secrets() -> dict[str, pulumi.Output[str]]:
-    """Secrets of the stack that the runner hands to roles, by the roles' variable names."""
-    hash_ = pulumi.Config().get_secret("breakGlassPasswordHash")
-    return {"base_break_glass_password_hash": hash_} if hash_ is not None else {}
+def stack_secrets(definition: Definition) -> dict[str, pulumi.Output[str]]:
+    """Secrets of the stack that the runner hands to roles, by the roles' variable names. pulumi.RunError when one is
+    missing that the definition needs."""
+    config = pulumi.Config()
+    found = {variable: config.get_secret(key) for key, variable in SECRETS.items()}
+    directory = definition.site.access.directory
+    if directory and directory.bind_dn and found["directory_bind_secret"] is None:
+        command = f"pulumi config set --secret directoryBindSecret --stack {definition.site.name}"
+        raise pulumi.RunError(f"access.directory.bindDn: no password; {command}")
+    return {variable: secret for variable, secret in found.items() if secret is not None}
 
 
 def keep_state(root: Path) -> None:

@@ -40,7 +40,7 @@ class Definition:
     site: Site
     catalog: Catalog
     keys: dict[str, str] = field(default_factory=dict)
-    """Public keys of package sources, beside the stack: text by file name."""
+    """Public keys of package sources and certificates of a directory, beside the stack: text by file name."""
     file: str = ""
     lines: dict[ProblemPath, int] = field(default_factory=dict)
     data: Any = None
@@ -143,7 +143,7 @@ def dates_as_written(data: Any) -> Any:
 def load_keys(directory: Path) -> dict[str, str]:
     """Key files by name; one that cannot be read counts as empty, which the rules refuse."""
     found: dict[str, str] = {}
-    for path in sorted(directory.glob("*.asc")):
+    for path in sorted([*directory.glob("*.asc"), *directory.glob("*.pem")]):
         try:
             with path.open(encoding="utf-8") as stream:
                 text = stream.read(LARGEST_KEY + 1)

@@ -16,6 +16,7 @@ from typing import Any
 
 from gridmill.plan import HostPlan, SitePlan
 from gridmill.render.tables import columns
+from operations import directory_probe
 from operations.document import plan_connection
 from operations.ssh import CONNECT_TIMEOUT_S, ssh_command
 
@@ -53,7 +54,7 @@ for device in /sys/bus/pci/devices/*; do
 done
 nodes=$(find /dev -maxdepth 1 -name 'nvidia[0-9]*' | wc -l)
 if [ "$pci" -gt "$nodes" ]; then echo "gpus=$pci"; else echo "gpus=$nodes"; fi
-"""
+{directory_probe.PROBE}"""
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,9 @@ def judge(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
         yield Finding(host.name, "free space below /var", f"{SMALLEST_DISK_MIB} MiB", f"{disk or '?'} MiB", "free some")
     yield from _address6(host, facts.get("inet6", ""))
     yield from _identity(host, facts)
+    if (reached := facts.get("directory", directory_probe.OK)) not in {directory_probe.OK, directory_probe.UNRESOLVED}:
+        hint = "is it on, is port 636 open, and is access.directory.caFile its authority's?"
+        yield Finding(host.name, "directory", "answers, with a certificate of caFile", reached, hint)
     planned = host.gpu.count if host.gpu else 0
     if host.gpu and facts.get("gpus") != str(planned):
         hint = "reseat or replace, or plan what is there"
@@ -159,13 +163,13 @@ def _way_out(complaint: str) -> str:
 
 def over_ssh(plan: SitePlan) -> Ask:
     """Asks a machine over SSH with the plan's bootstrap login; host keys are checked."""
-    connection = plan_connection(plan)
+    connection, directory = plan_connection(plan), directory_probe.words(plan)
 
     def ask(host: HostPlan) -> Found:
         started = time.time()
         try:
             done = subprocess.run(
-                ssh_command(connection, host.address, ["sh", "-s", "--", host.serial_file]),
+                ssh_command(connection, host.address, ["sh", "-s", "--", host.serial_file, *directory]),
                 input=PROBE,
                 capture_output=True,
                 text=True,

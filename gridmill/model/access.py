@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
 from gridmill.model.base import Part, UserName, text
+from gridmill.model.directory import FIRST_NUMBER, LAST_NUMBER, Directory
 
 _KEY_TYPES = (
     "ssh-ed25519",
@@ -56,7 +57,7 @@ FilePath = Annotated[
 """A file on the machine that runs Pulumi: absolute, below `~`, or below `{state}`, Gridmill's state directory."""
 
 
-Number = Annotated[int, Field(ge=2000, le=59999)]
+Number = Annotated[int, Field(ge=FIRST_NUMBER, le=LAST_NUMBER)]
 """A user or group ID of the site's own: above those that distributions give out, below those of systemd."""
 
 
@@ -106,5 +107,7 @@ class Access(Part):
     """People who run jobs, by login name."""
     groups: Annotated[dict[UserName, Group], Field(default_factory=dict)]
     """Groups of people by name."""
+    directory: Directory | None = None
+    """An LDAP directory with more users; without it those of the stack are all."""
     bootstrap: Bootstrap
     """The login that Ansible uses."""

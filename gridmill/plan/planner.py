@@ -9,6 +9,7 @@ from gridmill.catalog import Catalog
 from gridmill.load import Definition
 from gridmill.model import Machine, Network, Person, Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
+from gridmill.plan.directory import plan_directory
 from gridmill.plan.kernel import plan_kernels
 from gridmill.plan.nvidia import plan_nvidia
 from gridmill.plan.site_plan import (
@@ -77,6 +78,7 @@ def plan_site(definition: Definition) -> SitePlan:
             }
             for name, group in sorted(site.access.groups.items())
         ),
+        directory=plan_directory(definition),
         adopt=tuple(sorted(set(site.adopt))),
         kernels=plan_kernels((catalog.nodes[sku] for sku in sorted({host.sku for host in hosts})), site.kernel),
         software={

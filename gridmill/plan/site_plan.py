@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from gridmill.model import Backup
+from gridmill.plan.directory import DirectoryPlan
 from gridmill.plan.nvidia import NvidiaPlan
 from gridmill.plan.storage import StoragePlan
 
@@ -228,6 +229,8 @@ class SitePlan:
     users: tuple[dict[str, Any], ...]
     groups: tuple[dict[str, Any], ...]
     """Groups of people with their number and members."""
+    directory: DirectoryPlan | None
+    """Where more users come from."""
     adopt: tuple[str, ...]
     """What may be taken over from machines that were in use before."""
     kernels: dict[str, KernelPlan]

@@ -94,11 +94,16 @@ def mounts_of(site: Site, catalog: Catalog, group_key: str) -> tuple[str, ...]:
     return tuple(sorted(key for key, volume in volumes.items() if group_key in clients_of(site, catalog, volume)))
 
 
+def homes_of(site: Site) -> str | None:
+    """Where the volume of homes is mounted; None when there is none."""
+    volumes = site.storage.volumes if site.storage else {}
+    return next((mount_of(key, volume) for key, volume in volumes.items() if holds_of(key, volume) == "homes"), None)
+
+
 def home_of(site: Site, login: str) -> str | None:
     """Home directory of a person who runs jobs, on the volume of homes; None when there is none."""
-    volumes = site.storage.volumes if site.storage else {}
-    homes = [mount_of(key, volume) for key, volume in volumes.items() if holds_of(key, volume) == "homes"]
-    return f"{homes[0]}/{login}" if homes else None
+    homes = homes_of(site)
+    return f"{homes}/{login}" if homes else None
 
 
 def serves_of(site: Site, group_key: str, node: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from gridmill.model.partial import NotTypedError
 from gridmill.rules.addressing import addressing_problems
 from gridmill.rules.backup import backup_problems
 from gridmill.rules.compatibility import compatibility_problems
+from gridmill.rules.directory import directory_problems
 from gridmill.rules.growth import contract_problems
 from gridmill.rules.hardware import hardware_problems
 from gridmill.rules.machines import machine_problems
@@ -39,6 +40,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: network_problems(site),
         lambda: machine_problems(site, catalog, listed),
         lambda: people_problems(site),
+        lambda: directory_problems(site, keys),
         lambda: backup_problems(site),
         lambda: power_problems(site, catalog),
         lambda: contract_problems(site),

@@ -43,6 +43,13 @@ def people(site: Site) -> dict[str, Person]:
     return {**site.access.users, **site.access.admins}
 
 
+def numbers(site: Site) -> dict[str, int]:
+    """User IDs by login name of everybody who may use the site: its own people, and those that it takes from a
+    directory."""
+    others = site.access.directory.users if site.access.directory else {}
+    return {name: one.uid for name, one in others.items()} | {name: one.uid for name, one in people(site).items()}
+
+
 def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint with the known name that is most like `name`."""
     near = difflib.get_close_matches(name, list(known), n=1)
@@ -64,10 +71,11 @@ def _name_problems(site: Site) -> list[Problem]:
     for kind, names in (
         ("admins", site.access.admins),
         ("users", site.access.users),
+        ("directory.users", site.access.directory.users if site.access.directory else {}),
         ("groups", site.access.groups),
     ):
         for name in names:
-            path = ("access", kind, name)
+            path: Path = ("access", *kind.split("."), name)
             if name in reserved:
                 what, expected = ("group", "a group of people") if kind == "groups" else ("login", "a person's login")
                 problems.append(Problem(path, f"{name} is a system {what}", expected, "another name"))
@@ -86,14 +94,18 @@ def _name_problems(site: Site) -> list[Problem]:
 def _number_problems(site: Site) -> list[Problem]:
     """People have a group with their own number, so that users and groups share one set of numbers."""
     access = site.access
-    numbers: list[tuple[Path, str, int]] = [
+    given: list[tuple[Path, str, int]] = [
         *((("access", "admins", name, "uid"), name, admin.uid) for name, admin in access.admins.items()),
         *((("access", "users", name, "uid"), name, user.uid) for name, user in access.users.items()),
+        *(
+            (("access", "directory", "users", name, "uid"), name, user.uid)
+            for name, user in (access.directory.users if access.directory else {}).items()
+        ),
         *((("access", "groups", name, "gid"), f"group {name}", group.gid) for name, group in access.groups.items()),
     ]
     problems = []
     owners: dict[int, str] = {}
-    for path, name, number in numbers:
+    for path, name, number in given:
         first = owners.setdefault(number, name)
         if first != name:
             what = "user ID" if path[-1] == "uid" else "group ID"

@@ -7,7 +7,7 @@ from gridmill.errors import Problem
 from gridmill.model import NodeGroup, Site
 from gridmill.model.pods import Service
 from gridmill.model.scheduler import seconds_of
-from gridmill.rules.people import nearest, people
+from gridmill.rules.people import nearest, numbers
 
 DEFAULT_SERVICES: dict[str, tuple[Service, ...]] = {
     "gpu": ("compute",),
@@ -164,7 +164,7 @@ def _of(site: Site) -> set[str]:
 
 
 def _account_problems(site: Site) -> list[Problem]:
-    known = sorted(people(site))
+    known = sorted(numbers(site))
     return [
         Problem(
             ("scheduler", "accounts", account_name, "users", position),

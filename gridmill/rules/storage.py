@@ -11,7 +11,7 @@ from gridmill.errors import Path, Problem
 from gridmill.model import NodeGroup, Site, Storage, StorageServers, Volume
 from gridmill.model.storage import Holds
 from gridmill.rules.hardware import node_label
-from gridmill.rules.people import people
+from gridmill.rules.people import numbers
 from gridmill.rules.slurm import services_of, undetermined
 
 DEFAULT_REPLICAS = 2
@@ -235,7 +235,7 @@ def _quota_problems(path: Path, key: str, volume: Volume, site: Site) -> Iterato
 
 def logins(site: Site) -> dict[str, int]:
     """User IDs of everybody who gets a directory, by login name."""
-    return {name: person.uid for name, person in people(site).items()}
+    return numbers(site)
 
 
 def _mount_problems(storage: Storage) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from gridmill.plan import HostPlan, SitePlan
+from gridmill.plan.directory import DirectoryPlan
+from operations import directory_probe
 from operations.preflight import PROBE, Found, answer, judge, preflight, preflight_data, preflight_table
 
 SIX = " ".join(f"200100020000000100000000000100{unit}" for unit in ("01", "09", "17", "38", "40"))
@@ -32,6 +35,7 @@ def test_a_good_site_has_no_findings(lab_plan: SitePlan) -> None:
         ("disk_mib", "", "free space below /var", "? MiB"),
         ("gpus", "7", "GPUs", "7"),
         ("gpus", "", "GPUs", ""),
+        ("directory", "ldap1: certificate verify failed", "directory", "ldap1: certificate verify failed"),
     ],
 )
 def test_each_fault_is_named(fact: str, value: str, what: str, found: str, lab_plan: SitePlan) -> None:
@@ -132,3 +136,28 @@ def test_the_planned_ipv6_address_is_looked_for(inet6: str, found: str, lab_plan
 
 def gpu_node(plan: SitePlan) -> HostPlan:
     return plan.hosts[0]
+
+
+def test_a_directory_is_asked_from_every_machine_once_its_name_is_known(lab_plan: SitePlan) -> None:
+    assert directory_probe.words(lab_plan) == []
+    directory = DirectoryPlan(
+        ("ldaps://a.example", "ldaps://b.example:1636/"), "dc=x", "", "", "rfc2307", (), "/home", ()
+    )
+    assert directory_probe.words(replace(lab_plan, directory=directory)) == ["-", "a.example:636", "b.example:1636"]
+    with_ca = replace(lab_plan, directory=replace(directory, ca="PEM\n"))
+    assert directory_probe.words(with_ca)[0] == "UEVNCg=="
+    for known in ("ok", "unresolved"):
+        assert list(judge(gpu_node(lab_plan), Found({**GOOD, "directory": known}), "debian-13")) == []
+
+
+def test_the_probe_tells_a_server_that_is_not_there_from_a_name_that_is_unknown() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = server.getsockname()[1]
+    done = subprocess.run(
+        ["sh", "-s", "--", "/none", "-", f"127.0.0.1:{free}"],
+        input=directory_probe.PROBE, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("directory=127.0.0.1: ") and "refused" in done.stdout
+    script = directory_probe.PROBE
+    silent = subprocess.run(["sh", "-s", "--", "/none"], input=script, capture_output=True, text=True, check=True)
+    assert silent.stdout == ""

@@ -129,7 +129,12 @@ def test_what_others_wrote_is_kept_before_it_is_replaced(path: Path) -> None:
 
 def test_secrets_are_never_shown() -> None:
     secrets = [name for role in ROLES for name, option in options_of(role).items() if option.get("no_log") is True]
-    assert set(secrets) == {"base_break_glass_password_hash", "slurm_compute_auth_keys", "slurm_login_auth_keys"}
+    assert set(secrets) == {
+        "base_break_glass_password_hash",
+        "directory_bind_secret",
+        "slurm_compute_auth_keys",
+        "slurm_login_auth_keys",
+    }
     users = [task for path in PLAYBOOKS.rglob("roles/*/tasks/*.yml") for task in every_task(load(path))]
     told = [task for task in users if any(f"{{{{ {name} }}}}" in str(task) for name in secrets)]
     assert len(told) == len(secrets)

@@ -8,6 +8,7 @@ from gridmill.render.documents.backup import BACKUP
 from gridmill.render.documents.base import BASE
 from gridmill.render.documents.clock import CLOCK
 from gridmill.render.documents.cuda import CUDA
+from gridmill.render.documents.directory import DIRECTORY
 from gridmill.render.documents.gpu_power import GPU_POWER
 from gridmill.render.documents.keys import keys_document
 from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
@@ -32,9 +33,12 @@ from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLU
 from gridmill.render.documents.storage import STORAGE_MOUNTS, STORAGE_SERVERS
 
 ON_STORAGE = (STORAGE_SERVERS,)
-ON_CONTROLLERS = (BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA, SLURM_CONTROLLER)
+ON_CONTROLLERS = (
+    *(BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA),
+    SLURM_CONTROLLER,
+)
 IN_PODS = (
-    *(BASE, NAMES_CLIENT, CLOCK, PACKAGE_SOURCES, STORAGE_MOUNTS),
+    *(BASE, NAMES_CLIENT, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS),
     *(NVIDIA, NCCL, GPU_POWER, CUDA, SLURM_LOGIN, SLURM_COMPUTE),
 )
 

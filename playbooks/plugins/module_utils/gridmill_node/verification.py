@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.gridmill_node import (
+    directory_checks,
     login_checks,
     machine_checks,
     network_checks,
@@ -38,6 +39,7 @@ SERVICES: dict[str, CheckFunction] = {
     "resolves": network_checks.resolves,
     "clock": network_checks.clock,
     "sshd": login_checks.sshd,
+    "directory": directory_checks.directory,
     "reboot": reboot.check,
     "package": system_checks.package,
     "service": system_checks.service,
@@ -55,7 +57,7 @@ KNOWN = {**HARDWARE, **SERVICES}
 SETTLES = frozenset(
     {
         *("service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"),
-        "moosefs_servers",
+        *("moosefs_servers", "directory"),
     }
 )
 
