@@ -8,6 +8,7 @@ import pulumi
 
 from components.ansible_run import Phase, document_digest, playbook_digest
 from components.pod import Pod
+from components.power import SitePower
 from components.slurm import Acceptance, KeyRotation, SlurmControl
 from components.storage import Storage
 from gridmill.plan import SitePlan
@@ -50,6 +51,7 @@ class Site(pulumi.ComponentResource):
         }
         super().__init__("gridmill:index:Site", name, dict(args), opts)
         inside = pulumi.ResourceOptions(parent=self)
+        SitePower(f"{name}-power", plan.levels, inside)
         phases = documents(plan, host_keys)
         roles = {"roles": playbook_digest()}
         served = (

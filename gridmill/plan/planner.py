@@ -12,6 +12,7 @@ from gridmill.plan.addresses import host_address, host_address6, pod_network, po
 from gridmill.plan.directory import plan_directory
 from gridmill.plan.kernel import plan_kernels
 from gridmill.plan.nvidia import plan_nvidia
+from gridmill.plan.power_levels import power_levels
 from gridmill.plan.site_plan import (
     AccessPlan,
     BackupPlan,
@@ -91,6 +92,7 @@ def plan_site(definition: Definition) -> SitePlan:
         slurm=plan_slurm(site, catalog, hosts),
         storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
+        levels=power_levels(site, catalog, caps),
         grid_limit_w=meter_limit_w(site),
         grid_limits_later={
             date: meter_limit_w(site, date) for date in sorted(site.grid.contract.later if site.grid.contract else ())

@@ -10,6 +10,7 @@ from typing import Any
 from gridmill.model import Backup
 from gridmill.plan.directory import DirectoryPlan
 from gridmill.plan.nvidia import NvidiaPlan
+from gridmill.plan.power_levels import PowerLevels
 from gridmill.plan.storage import StoragePlan
 
 
@@ -245,6 +246,8 @@ class SitePlan:
     slurm: SlurmPlan
     storage: StoragePlan
     power: PowerPlan
+    levels: PowerLevels
+    """The same by level: meter, feeds, pods, and what is tightest."""
     grid_limit_w: int
     """What may be drawn at the meter."""
     grid_limits_later: dict[str, int]

@@ -56,6 +56,7 @@ def test_the_resources_of_the_lab(recorder: Recorder, lab_plan: SitePlan) -> Any
         found = {name: args.typ for name, args in recorder.resources.items()}
         assert found == {
             "lab": "gridmill:index:Site",
+            "lab-power": "gridmill:index:SitePower",
             "lab-storage": "gridmill:index:Storage",
             "lab-storage-converge": "command:local:Command",
             "lab-control": "gridmill:index:SlurmControl",
@@ -70,6 +71,19 @@ def test_the_resources_of_the_lab(recorder: Recorder, lab_plan: SitePlan) -> Any
             "lab-acceptance": "gridmill:index:Acceptance",
             "lab-acceptance-run": "command:local:Command",
         }
+
+    return make_site(lab_plan).summary.apply(check)
+
+
+@pulumi.runtime.test
+def test_power_is_an_input_level_by_level(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    def check(_: object) -> None:
+        power = recorder.resources["lab-power"].inputs
+        feed = {"planned_w": 21_600, "limit_w": 33_171, "margin_w": 11_571, "element": ""}
+        assert power["meter"]["planned_w"] == 27_000 and power["meter"]["margin_w"] == 6_171
+        assert power["feeds"]["A"] == {**feed, "situation": "with feed B lost"}
+        assert power["pods"]["pod-a"]["margin_w"] == recorder.resources["lab-pod-a-power"].inputs["budget_w"] - 21_600
+        assert power["tightest"]["element"] == "the power supplies of gpu (sim-dgx-h100)"
 
     return make_site(lab_plan).summary.apply(check)
 

@@ -28,7 +28,7 @@ GPU_1, GPU_2, GPU_3, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "g
 
 def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
     done = site.pulumi("preview")
-    assert re.search(r"\+ 15 to create", done.stdout)
+    assert re.search(r"\+ 16 to create", done.stdout)
     assert site.on(CONTROLLER, "test -e /etc/slurm/slurm.conf && echo there || echo bare") == "bare"
 
 
@@ -46,7 +46,7 @@ def test_up(site: SiteCopy) -> None:
     with command_lines() as seen:
         done = site.pulumi("up", "--yes")
     COMMAND_LINES.update(seen)
-    assert "+ 15 created" in done.stdout
+    assert "+ 16 created" in done.stdout
     summary = json.loads(site.pulumi("stack", "output", "site", "--json").stdout)
     assert summary["acceptance"]["ok"] is True
     assert summary["simulated"] is True
@@ -204,7 +204,7 @@ def test_nothing_to_do_is_quick_and_changes_nothing(site: SiteCopy) -> None:
     logs = site.state / "sites" / "e2e" / "logs"
     before = set(logs.iterdir())
     done = site.pulumi("up", "--yes", "--expect-no-changes")
-    assert "15 unchanged" in done.stdout
+    assert "16 unchanged" in done.stdout
     assert set(logs.iterdir()) == before, "a host was asked"
 
 

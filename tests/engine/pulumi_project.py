@@ -14,6 +14,7 @@ from typing import Any
 from tools.engine_setup.environment import environment
 from tools.engine_setup.found import Engine
 
+ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("conformance_program.py")
 RUN_SECONDS = 120
 
@@ -35,7 +36,7 @@ class Run:
 class Project:
     """The project in `directory`; its state is a file backend in there."""
 
-    def __init__(self, directory: Path, engine: Engine) -> None:
+    def __init__(self, directory: Path, engine: Engine, program: Path = PROGRAM) -> None:
         self.directory = directory
         self.printed = ""
         backend = directory / "state"
@@ -45,6 +46,7 @@ class Project:
             **environment(engine, "conformance", os.environ),
             "PULUMI_BACKEND_URL": f"file://{backend}",
             "PULUMI_CONFIG_PASSPHRASE": "conformance",
+            "PYTHONPATH": str(ROOT),
         }
         self._environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         project = {
@@ -52,7 +54,7 @@ class Project:
             "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}},
         }
         (directory / "Pulumi.yaml").write_text(json.dumps(project))
-        shutil.copyfile(PROGRAM, directory / "__main__.py")
+        shutil.copyfile(program, directory / "__main__.py")
         self.run("stack", "init", "conformance")
 
     def declare(self, commands: dict[str, dict[str, Any]]) -> None:
