@@ -14,24 +14,22 @@ from gridmill.errors import GridmillError, Problem, ProblemsError
 from gridmill.load import Definition, load_definition
 from gridmill.plan import SitePlan, plan_site
 from gridmill.plan.explain import explain
-from gridmill.plan.growth import definition_at
-from gridmill.plan.power_report import power_report
 from gridmill.render.documents import documents
 from gridmill.render.inventory import inventory_yaml
-from gridmill.render.one_line import one_line_svg
-from gridmill.render.power_tables import power_table
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from gridmill.rules.people import nearest
-from operations import backup_cli, growth_cli
+from operations import backup_cli, growth_cli, power_cli
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
 from operations.local_files import missing_files
+from operations.measured import measure
 from operations.policy_cli import add_policy_arguments, policy_data, policy_table, violations
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.rollout_cli import ORDERS, SAID, order
 from operations.sizing import add_size_arguments, show_size
 from operations.status import status_data, status_or_plan
+from operations.status_power import to_be_asked, with_power
 from operations.status_table import status_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,21 +49,16 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--json", action="store_true", help="for machines")
         if function is show_explanation:
             command.add_argument("path", help="place in the stack, such as power.caps or power.feeds.B.ups")
-        if function is show_power:
-            command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
-            growth_cli.add_power_arguments(command)
-        if function is show_policy:
-            add_policy_arguments(command)
+        if add_arguments := MORE_ARGUMENTS.get(function):
+            add_arguments(command)
+        if function is show_status:
+            command.add_argument("--quick", action="store_true", help="ask the controller only, not GPUs' power limits")
         if function is document:
             command.add_argument("phase", help="control, a pod's key, or acceptance")
         if function is show_journal:
             command.add_argument("--last", type=int, default=SHOWN, metavar="N", help="so many lines; 0 for all")
         if function is order_rollout:
             command.add_argument("order", choices=ORDERS, help="; ".join(f"{name}: {SAID[name]}" for name in ORDERS))
-        if function is make_backup:
-            backup_cli.add_backup(command)
-        if function is restore:
-            backup_cli.add_restore(command)
         if function is render:
             command.add_argument("--check", action="store_true", help="fail when committed files are not up to date")
     return top
@@ -110,20 +103,8 @@ def show_plan(options: argparse.Namespace) -> int:
 
 
 def show_power(options: argparse.Namespace) -> int:
-    """Print every limit of a site's power with its margin, and what each loss costs."""
-    definition = _to_look(options.stack)
-    if options.sequence:
-        data, text = growth_cli.sequence(definition)
-        _print(data, options, text)
-        return 0
-    if options.at:
-        definition = definition_at(definition, options.at)
-    report = power_report(definition.site, definition.catalog)
-    plan = plan_site(definition)
-    if options.svg:
-        Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
-    _print(report.as_dict(), options, power_table(plan, report))
-    return 0
+    """Print every limit of a site's power with its margin, what each loss costs, and what is measured."""
+    return power_cli.show_power(_to_look(options.stack), options)
 
 
 def show_growth(options: argparse.Namespace) -> int:
@@ -157,9 +138,12 @@ def check_machines(options: argparse.Namespace) -> int:
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """The plan beside what Slurm and the ledger say; status 1 when a machine has a problem, or nobody can be asked."""
+    """The plan beside what Slurm, the ledger and GPUs' power limits say; status 1 when a machine has a problem, or nobody
+    can be asked."""
     plan = _plan(options.stack)
     nodes, unreachable = status_or_plan(plan)
+    if not options.quick:
+        nodes = with_power(plan, nodes, measure(plan, to_be_asked(plan, nodes)))
     _print(status_data(plan, nodes, unreachable), options, status_table(plan, nodes, unreachable))
     return 1 if unreachable or any(node.problems for node in nodes) else 0
 
@@ -246,10 +230,21 @@ def summary(options: argparse.Namespace) -> int:
     return 0
 
 
+MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None]] = {
+    make_backup: backup_cli.add_backup,
+    restore: backup_cli.add_restore,
+    show_policy: add_policy_arguments,
+    show_power: power_cli.add_power_arguments,
+}
+"""What commands take that are told by the modules that carry them out."""
+
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
-    "power": (show_power, "show every limit of a site's power with its margin, and what each loss costs"),
+    "power": (
+        show_power,
+        "show every limit of a site's power with its margin, what each loss costs, and what machines draw",
+    ),
     "growth": (show_growth, "show a site's growth by date, its load by year, and contracted power that is at risk"),
     "explain": (show_explanation, "say why a number of the power plan is what it is: inputs, formula, source"),
     "policy": (show_policy, "ask the rules of the policy pack, as `pulumi preview --policy-pack policy` does"),

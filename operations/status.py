@@ -1,4 +1,5 @@
-"""Status: the plan beside what Slurm, the ledger and the last run say. One SSH connection, to the controller.
+"""Status: the plan beside what Slurm, the ledger and the last run say. One SSH connection, to the controller;
+`status_power` asks machines with GPUs for their power limits.
 
 `gridmill status --json` prints `status_data`; docs/reference/status.md says what its keys mean.
 """
@@ -63,6 +64,8 @@ class NodeStatus:
     reboot: str
     """Why a reboot was due then; empty when none was."""
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What is to be known and is no problem."""
 
 
 @dataclass(frozen=True)

@@ -53,5 +53,5 @@ def _node_row(node: NodeStatus, found: str) -> tuple[str, ...]:
         found,
         node.slurm or "-",
         node.converged or "-",
-        "; ".join([*maintenance, *([node.reboot] if node.reboot else []), *node.problems]),
+        "; ".join([*maintenance, *([node.reboot] if node.reboot else []), *node.problems, *node.notes]),
     )

@@ -30,7 +30,7 @@ from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
 from gridmill.rules.people import people
-from gridmill.rules.power import Caps, Draw, caps_of, pod_draw
+from gridmill.rules.power import Caps, Draw, caps_of, machine_draw, pod_draw
 from gridmill.rules.power.limits import meter_limit_w
 from gridmill.rules.slurm import services_of
 
@@ -196,6 +196,7 @@ def _plan_host(
         kind=sku.kind,
         services=services_of(group, catalog),
         gpu=gpu,
+        draw=machine_draw(sku, catalog, caps.get(group_key)),
         kernel_modules=sku.platform.kernel_modules,
         simulated=sku.simulated,
         clock=sku.platform.clock,

@@ -60,7 +60,11 @@ def power_levels(site: Site, catalog: Catalog, caps: Caps) -> PowerLevels:
         meter=_least(meter, caps),
         feeds={key: _least(found, caps) for key, found in sorted(feeds.items())},
         pods={key: _least(found, caps) for key, found in sorted(pods.items())},
-        tightest=_level(min(rows, key=lambda row: (round(row.margin_w(caps) / (row.limit_w or 1), 6), row.element)), caps, named=True),
+        tightest=_level(
+            min(rows, key=lambda row: (round(row.margin_w(caps) / (row.limit_w or 1), 6), row.element)),
+            caps,
+            named=True,
+        ),
     )
 
 

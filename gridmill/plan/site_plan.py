@@ -12,6 +12,7 @@ from gridmill.plan.directory import DirectoryPlan
 from gridmill.plan.nvidia import NvidiaPlan
 from gridmill.plan.power_levels import PowerLevels
 from gridmill.plan.storage import StoragePlan
+from gridmill.rules.power import Draw
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class HostPlan:
     kernel_modules: str
     """`dkms`, `prebuilt` or `none`, as the SKU's platform declares."""
     simulated: bool
+    draw: Draw
+    """IT power."""
     serial: str | None = None
     """Serial number that its firmware must tell; None when nobody said."""
     address6: str | None = None

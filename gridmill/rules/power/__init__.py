@@ -1,7 +1,7 @@
 """Power: what machines draw, every limit on the way to them, and the caps that make a plan hold."""
 
 from gridmill.rules.power.consumers import Caps
-from gridmill.rules.power.draw import Draw, pod_draw
+from gridmill.rules.power.draw import Draw, machine_draw, pod_draw
 from gridmill.rules.power.problems import caps_of, power_problems
 
-__all__ = ["Caps", "Draw", "caps_of", "pod_draw", "power_problems"]
+__all__ = ["Caps", "Draw", "caps_of", "machine_draw", "pod_draw", "power_problems"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridmill.catalog import Catalog, Node
+from gridmill.catalog import Catalog, Equipment, Node
 from gridmill.model.pods import Pod
 from gridmill.rules.power.consumers import Caps
 
@@ -38,11 +38,16 @@ def pod_draw(pod: Pod, catalog: Catalog, caps: Caps) -> Draw:
         sku = catalog.nodes.get(group.sku) if section == "nodes" else equipment.get(group.sku)
         if sku is None:
             continue
-        count, power = len(group.at), sku.power
-        allocated = power.nameplate
-        if isinstance(sku, Node) and sku.gpu and key in caps:
-            gpu = catalog.gpus[sku.gpu.type].power
-            allocated -= sku.gpu.count * (gpu.max - min(gpu.max, max(gpu.min, caps[key])))
-        typical = min(power.typical, allocated)
-        total += Draw(power.nameplate * count, allocated * count, typical * count, power.idle * count)
+        count, one = len(group.at), machine_draw(sku, catalog, caps.get(key) if section == "nodes" else None)
+        total += Draw(one.nameplate_w * count, one.allocated_w * count, one.typical_w * count, one.idle_w * count)
     return total
+
+
+def machine_draw(sku: Node | Equipment, catalog: Catalog, cap_w: int | None) -> Draw:
+    """Draw of one machine whose GPUs run at this limit, or at their highest."""
+    power = sku.power
+    allocated = power.nameplate
+    if isinstance(sku, Node) and sku.gpu and cap_w is not None:
+        gpu = catalog.gpus[sku.gpu.type].power
+        allocated -= sku.gpu.count * (gpu.max - min(gpu.max, max(gpu.min, cap_w)))
+    return Draw(power.nameplate, allocated, min(power.typical, allocated), power.idle)
