@@ -138,8 +138,7 @@ def check_machines(options: argparse.Namespace) -> int:
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """The plan beside what Slurm, the ledger and GPUs' power limits say; status 1 when a machine has a problem, or nobody
-    can be asked."""
+    """The plan beside what Slurm, the ledger and GPUs' power limits say; status 1 with a problem, or nobody to ask."""
     plan = _plan(options.stack)
     nodes, unreachable = status_or_plan(plan)
     if not options.quick:
