@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gridmill.plan.hostlist import fold
 from operations.ansible import run_playbook, runtime_directory
 from operations.directories import state_directory
 from operations.document import ConvergeDocument
@@ -18,6 +19,7 @@ from operations.errors import OperationError
 from operations.lease import Lease, ask_keeper
 from operations.ledger import Entry, Ledger, departure, host_digests, subset
 from operations.locks import exclusive
+from operations.pod_rollout import hit, left_drained, roll
 from operations.results import RunResult
 from operations.ssh import carried_secrets
 
@@ -138,25 +140,52 @@ class PhaseRun:
         for name, reason in sorted(self.result.maintenance.items()):
             self._say(f"{name} is left out: maintenance ({reason})")
         status, log = 0, None
-        kept = {name: Entry(host["address"]) if name in todo else entries[name] for name, host in data["hosts"].items()}
-        kept |= away
-        if todo:
+        rolled = self._hit(todo, entries, lock)
+        at_once = todo - set(rolled)
+        kept = {
+            name: Entry(host["address"]) if name in at_once else entries[name] for name, host in data["hosts"].items()
+        } | away
+
+        def play(names: set[str]) -> None:
+            """Converge these, and have the ledger say how that ended."""
+            nonlocal status, log, kept
             if self.action == "apply":  # a run that is killed must not leave the word of an earlier one
+                kept |= {name: Entry(data["hosts"][name]["address"]) for name in names}
                 ledger.write({**departed, **kept})
-            status, log = self._play(self.document.playbook, subset(data, todo), lock)
-        if self.action == "apply":
+            ended, log = self._play(self.document.playbook, subset(data, names), lock)
+            status = status or ended
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             kept |= {
                 name: Entry(kept[name].address, digests[name], now, self.result.reboot(name))
-                for name in todo
-                if self.result.host_ok(name)
+                for name in names
+                if self.action == "apply" and self.result.host_ok(name)
             }
+
+        if at_once:
+            play(at_once)
+        if rolled:
+            roll(self.document, self.result, rolled, self.lease, play=play, say=self._say)
+        if self.action == "apply":
             if departed and status == 0:
                 status, log = self._take_leave(departed, lock)
                 departed = {}
             if kept != entries:
                 ledger.write({**departed, **kept})
         return self._finish(status, log)
+
+    def _hit(self, todo: set[str], entries: dict[str, Entry], lock: int) -> dict[str, str]:
+        """Nodes in service whose jobs the change would hit, with the reason: they are changed in waves."""
+        compute = set(self.document.data["groups"].get("compute", {}).get("hosts", []))
+        if self.action != "apply" or "rollout" not in self.document.data or not compute & set(entries):
+            return {}
+        cut_off = left_drained(self.document, compute, todo)
+        serving = {name for name in todo & compute - set(cut_off) if name in entries and entries[name].at}
+        if not serving:
+            return cut_off
+        self._say(f"what the change means for jobs on {', '.join(fold(serving))}")
+        asking = PhaseRun(self.document, "check", self.secrets, self.digests)
+        asking._play(self.document.playbook, subset(self.document.data, serving), lock)
+        return cut_off | hit(asking.result, serving)
 
     def _take_leave(self, departed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:
         """Stop what runs jobs on machines that left the plan. One that is gone already is named, and forgotten."""

@@ -48,6 +48,8 @@ class RunResult:
     """Hosts that left the plan and were taken out of service."""
     maintenance: dict[str, str] = field(default_factory=dict)
     """Hosts that are being worked on, with the reason; nobody asked them."""
+    unfinished: dict[str, str] = field(default_factory=dict)
+    """Nodes whose change was put off, with the reason; the same command goes on with them."""
     way_out: str = ""
     """What a person can do when the run cannot be completed."""
     role: str = ""
@@ -104,7 +106,13 @@ class RunResult:
     @property
     def ok(self) -> bool:
         """Whether every host that was expected or heard of is ok."""
-        return all(self._ok(host) for host in self.hosts.values())
+        return not self.unfinished and all(self._ok(host) for host in self.hosts.values())
+
+    def problem(self, name: str) -> str:
+        """What is wrong with a host, in one line; empty when it is ok."""
+        host = self.hosts[name]
+        checks = [f"check {_check_text(check)}" for check in host.failed_checks]
+        return "" if self._ok(host) else next(iter([*host.failures, *checks]), "did not finish")
 
     def _ok(self, host: HostResult) -> bool:
         if not host.finished or host.failures:
@@ -158,6 +166,7 @@ class RunResult:
             "tasks": self.seconds,
             "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
             "unchanged": self.unchanged,
+            "unfinished": self.unfinished,
             "departed": self.departed,
             "maintenance": self.maintenance,
             "log": log,
@@ -174,6 +183,7 @@ class RunResult:
             "failed": fold(failed),
             "departed": fold(self.departed),
             "unchanged": len(self.unchanged),
+            "unfinished": fold(self.unfinished),
             "seconds": round(seconds, 1),
         }
 
@@ -191,6 +201,7 @@ class RunResult:
             for name, host in self.hosts.items()
             if host.finished and not host.failures and not host.checks and not self._ok(host)
         ]
+        lines += [f"  {name}: {reason}" for name, reason in sorted(self.unfinished.items())]
         if self.way_out:
             lines.append(f"  way out: {self.way_out}")
         lines.append(f"  {good} of {len(self.hosts)} hosts ok; the same command completes the run")
