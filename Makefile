@@ -18,7 +18,7 @@ setup: ## system packages, virtual environment, Pulumi engine and plugin
 
 lab: setup ## the virtual site: rack it, `pulumi up` of stack lab, summary
 	@$(BIN)/lab up --stack Pulumi.lab.yaml
-	@$(ENGINE) && pulumi stack select --create lab && pulumi up --stack lab --yes --non-interactive \
+	@$(ENGINE) && pulumi stack select --create lab && pulumi up --stack lab --yes --non-interactive --skip-preview \
 	  && pulumi stack output site --json --stack lab | $(BIN)/gridmill summary
 
 lab-down: ## end the virtual site; its state in Pulumi is forgotten with it, caches stay

@@ -1,7 +1,7 @@
 """`pulumi preview` and the size of the state, with the real engine, on a copy of the checkout and a state of its own.
 
-No machine is contacted: a preview asks none, and for the state an `up` is done whose runner is a stand-in that answers
-as a run does in which every machine was well.
+No machine is contacted: a preview asks none where the site's SSH keys are not, as here, and for the state an `up` is
+done whose runner is a stand-in that answers as a run does in which every machine was well.
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
+from components.host_preview import HostPreview
+
 ROOT = Path(__file__).resolve().parent.parent
 RUNNER = "exec ./.venv/bin/python -m operations.converge"
 """Relative: the engine starts commands in the project's directory, and no machine's path gets into the state."""
@@ -45,6 +47,8 @@ class Phase:
     """Secret outputs by name; they reach the runner as secret environment variables GRIDMILL_SECRET_<NAME>."""
     depends_on: Sequence[pulumi.Resource] = ()
     """Runs that come first, and whose removal comes last."""
+    preview: HostPreview | None = None
+    """Asks the phase's machines during a preview what would change; None for a phase that is not to be asked."""
 
 
 def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Command:
@@ -53,6 +57,7 @@ def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Co
         f"GRIDMILL_DIGEST_{key.upper()}": value for key, value in phase.digests.items()
     }
     environment |= {f"GRIDMILL_SECRET_{key.upper()}": value for key, value in phase.secrets.items()}
+    hooks = phase.preview.hooks(name, phase.document) if phase.preview else None
     return local.Command(
         name,
         create=f"{RUNNER} apply",
@@ -63,7 +68,8 @@ def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Co
         logging=local.Logging.STDERR,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=list(phase.depends_on),
+            depends_on=[] if hooks else list(phase.depends_on),  # in a preview all phases are asked at the same time
+            hooks=hooks,
             custom_timeouts=pulumi.CustomTimeouts(create=APPLY_TIMEOUT, update=APPLY_TIMEOUT),
         ),
     )

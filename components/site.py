@@ -7,6 +7,7 @@ from typing import Any, Optional, TypedDict
 import pulumi
 
 from components.ansible_run import Phase, document_digest, playbook_digest
+from components.host_preview import HostPreview
 from components.pod import Pod
 from components.power import SitePower
 from components.slurm import Acceptance, KeyRotation, SlurmControl
@@ -54,25 +55,28 @@ class Site(pulumi.ComponentResource):
         SitePower(f"{name}-power", plan.levels, inside)
         phases = documents(plan, host_keys)
         roles = {"roles": playbook_digest()}
+        asking = HostPreview.of(plan.changes, plan.access)
         served = (
-            [Storage(f"{name}-storage", plan.storage, Phase(phases[STORAGE], roles), inside).run]
+            [Storage(f"{name}-storage", plan.storage, Phase(phases[STORAGE], roles, preview=asking), inside).run]
             if STORAGE in phases
             else []
         )
-        control = SlurmControl(f"{name}-control", plan.slurm, Phase(phases[CONTROL], roles, secrets, served), inside)
+        controllers = Phase(phases[CONTROL], roles, secrets, served, asking)
+        control = SlurmControl(f"{name}-control", plan.slurm, controllers, inside)
         pods = [
             Pod(
                 f"{name}-{pod.key}",
                 pod,
                 plan.domain,
-                Phase(phases[pod.key], roles, secrets, [control.run]),
+                Phase(phases[pod.key], roles, secrets, [control.run], asking),
                 inside,
             )
             for pod in plan.pods
         ]
         runs = [control.run, *(pod.run for pod in pods)]
         if KEYS in phases:
-            runs.append(KeyRotation(f"{name}-keys", plan.slurm, Phase(phases[KEYS], {}, depends_on=runs), inside).run)
+            rotation = Phase(phases[KEYS], {}, depends_on=runs, preview=asking)
+            runs.append(KeyRotation(f"{name}-keys", plan.slurm, rotation, inside).run)
         everything = {key: document_digest(document) for key, document in phases.items() if key != ACCEPTANCE}
         acceptance = Acceptance(
             f"{name}-acceptance",

@@ -23,6 +23,7 @@ NOMINAL_VOLTAGE = 400
 _NUMBER = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)"
 _POWER = {"W": 1, "kW": 1_000, "MW": 1_000_000}
 _APPARENT = {"VA": 1, "kVA": 1_000, "MVA": 1_000_000}
+_TIME = {"min": 60, "s": 1, "h": 3600}
 _DATA = {
     "B": 1,
     "MB": 10**6,
@@ -91,6 +92,11 @@ def parse_data(value: object) -> int:
     return _parse(value, _DATA, "an amount of data such as 80 GB, 2 TB or 512 GiB")
 
 
+def parse_seconds(value: object) -> int:
+    """`"2 min"` as 120 (s)."""
+    return _parse(value, _TIME, "a time such as 120 s or 2 min")
+
+
 Watts = Annotated[
     int,
     BeforeValidator(parse_power),
@@ -120,6 +126,14 @@ Bytes = Annotated[
     BeforeValidator(parse_data),
     WithJsonSchema(
         {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([MGTP]B|[MGT]iB|B)$", "examples": ["80 GB"]},
+        mode="validation",
+    ),
+]
+Seconds = Annotated[
+    int,
+    BeforeValidator(parse_seconds),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]+ ?(s|min|h)$", "examples": ["120 s"]},
         mode="validation",
     ),
 ]

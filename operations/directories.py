@@ -16,6 +16,11 @@ def state_directory() -> Path:
     return _directory("GRIDMILL_STATE", "XDG_STATE_HOME", ".local/state")
 
 
+def on_this_machine(text: str) -> Path:
+    """A path of the stack on this machine: `~` and `{state}` filled in."""
+    return Path(text.replace("{state}", str(state_directory()), 1)).expanduser()
+
+
 def _directory(own: str, xdg: str, fallback: str) -> Path:
     if value := os.environ.get(own):
         return Path(value).expanduser().resolve()

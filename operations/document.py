@@ -10,7 +10,7 @@ from typing import Any
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import SCHEMA
-from operations.directories import state_directory
+from operations.directories import on_this_machine
 from operations.errors import OperationError
 
 _NAME = re.compile(r"[a-z](-?[a-z0-9])*\Z")
@@ -63,7 +63,7 @@ def read_document(text: str) -> ConvergeDocument:
         if data["schema"] != SCHEMA:
             raise OperationError(f"the document has schema {data['schema']!r}, this runner knows {SCHEMA!r}")
         connection = data["connection"]
-        paths = {key: expand_path(connection[key]) for key in ("identityFile", "knownHostsFile")}
+        paths = {key: on_this_machine(connection[key]) for key in ("identityFile", "knownHostsFile")}
         document = ConvergeDocument(
             site=_checked(data["site"], _NAME),
             scope=_checked(data["scope"], _NAME),
@@ -89,15 +89,10 @@ def plan_connection(plan: SitePlan) -> Connection:
     access = plan.access
     return Connection(
         access.bootstrap_user,
-        expand_path(access.identity_file),
-        expand_path(access.known_hosts_file),
+        on_this_machine(access.identity_file),
+        on_this_machine(access.known_hosts_file),
         access.bootstrap_user != "root",
     )
-
-
-def expand_path(text: str) -> Path:
-    """A path of the stack on this machine: `~` and `{state}` filled in."""
-    return Path(text.replace("{state}", str(state_directory()), 1)).expanduser()
 
 
 def _checked(value: Any, pattern: re.Pattern[str]) -> str:

@@ -70,12 +70,17 @@ class PhaseRun:
         self.directory = state_directory() / "sites" / document.site
         self.lease: Lease | None = None
 
+    @property
+    def place(self) -> str:
+        """Name of its lock and of its files in memory: a check holds nobody up who wants to apply."""
+        return f"{self.document.scope}-check" if self.action == "check" else self.document.scope
+
     def run(self) -> int:
         """Do it; see operations.converge for the status."""
         if self.action == "remove" and self.document.decommission is None:
             return 0
         what = f"{self.document.site}: {self.document.scope}"
-        with exclusive(self.directory / f"{self.document.scope}.lock", what) as lock, self._site() as self.lease:
+        with exclusive(self.directory / f"{self.place}.lock", what) as lock, self._site() as self.lease:
             if self.action == "remove":
                 return self._remove(lock)
             if "controllers" in self.document.data:
@@ -137,6 +142,8 @@ class PhaseRun:
             for name, entry in entries.items()
             if name not in digests and name not in away and self.document.decommission
         }
+        if self.action == "check":
+            self.result.departed = sorted(departed)
         for name, reason in sorted(self.result.maintenance.items()):
             self._say(f"{name} is left out: maintenance ({reason})")
         status, log = 0, None
@@ -183,8 +190,8 @@ class PhaseRun:
         if not serving:
             return cut_off
         self._say(f"what the change means for jobs on {', '.join(fold(serving))}")
-        asking = PhaseRun(self.document, "check", self.secrets, self.digests)
-        asking._play(self.document.playbook, subset(self.document.data, serving), lock)
+        asking = BeforeWaves(self.document, "check", self.secrets, self.digests)
+        asking.ask(serving, lock)
         return cut_off | hit(asking.result, serving)
 
     def _take_leave(self, departed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:
@@ -203,7 +210,7 @@ class PhaseRun:
 
     def _play(
         self, playbook: str, data: dict[str, Any], lock: int, expected: list[str] | None = None
-    ) -> tuple[int, Path]:
+    ) -> tuple[int, Path | None]:
         """Run a playbook over `data`; its hosts must all be heard of, unless `expected` says otherwise."""
         self.result.expect(list(data["hosts"]) if expected is None else expected)
         log = self._log_path()
@@ -211,7 +218,7 @@ class PhaseRun:
             playbook,
             {**data, "vars": {**data["vars"], "fence_token": self.lease.token}} if self.lease else data,
             self.secrets,
-            runtime=runtime_directory(self.directory, self.document.scope),
+            runtime=runtime_directory(self.directory, self.place),
             log=log,
             check=self.action == "check",
             lock=lock,
@@ -278,3 +285,16 @@ class PhaseRun:
     def _say(self, text: str) -> None:
         line = f"[{time.monotonic() - self.started:5.0f} s] {self.document.scope}: {text}"
         print(masked(line, self.secrets), file=sys.stderr, flush=True)
+
+
+class BeforeWaves(PhaseRun):
+    """Check mode inside of a phase that holds its lock already."""
+
+    @property
+    def place(self) -> str:
+        """Name of its files in memory."""
+        return f"{self.document.scope}-waves"
+
+    def ask(self, names: set[str], lock: int) -> None:
+        """Have the result say what the change does on these."""
+        self._play(self.document.playbook, subset(self.document.data, names), lock)

@@ -20,6 +20,8 @@ class HostResult:
     changed: int = 0
     changes: list[str] = field(default_factory=list)
     """Tasks that changed something, or would in check mode, each as `role : task`, in order."""
+    what: dict[str, list[str]] = field(default_factory=dict)
+    """In check mode, what each of them would change, as far as it says."""
     finished: bool = False
     failures: list[str] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
@@ -85,6 +87,8 @@ class RunResult:
             host.failures.append(f"{event.get('task', '')}: {event.get('message', '')}")
         elif kind == "changed":
             host.changes.append(event["task"])
+            if event.get("what"):
+                host.what[event["task"]] = event["what"]
         elif kind == "checks":
             host.checks.extend(event["checks"])
             host.data.update(event.get("data") or {})

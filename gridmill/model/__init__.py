@@ -2,6 +2,7 @@
 
 from gridmill.model.access import Access, Admin, Bootstrap, Group, Person, User
 from gridmill.model.backup import Backup
+from gridmill.model.changes import Changes, Preview
 from gridmill.model.grid import Grid
 from gridmill.model.kernel import Kernel
 from gridmill.model.machines import Machine
@@ -19,6 +20,7 @@ __all__ = [
     "Admin",
     "Backup",
     "Bootstrap",
+    "Changes",
     "Cooling",
     "Feed",
     "Grid",
@@ -32,6 +34,7 @@ __all__ = [
     "Person",
     "Pod",
     "Power",
+    "Preview",
     "Quota",
     "Rack",
     "Scheduler",

@@ -9,6 +9,7 @@ from pydantic import Field
 from gridmill.model.access import Access
 from gridmill.model.backup import Backup
 from gridmill.model.base import LineText, Part, PodKey, SiteName, text
+from gridmill.model.changes import Changes
 from gridmill.model.grid import Grid
 from gridmill.model.kernel import Kernel
 from gridmill.model.network import Network
@@ -77,6 +78,8 @@ class Site(Part):
     """Kernel settings and parameters."""
     adopt: Annotated[list[Consent], Field(default_factory=list)]
     """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
+    changes: Annotated[Changes, Field(default_factory=lambda: Changes.model_validate({}))]
+    """How changes are made: previews on machines."""
     storage: Storage | None = None
     """Shared file systems; without it storage nodes are brought up and nothing is mounted."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]

@@ -16,6 +16,7 @@ from gridmill.plan.power_levels import power_levels
 from gridmill.plan.site_plan import (
     AccessPlan,
     BackupPlan,
+    ChangesPlan,
     EquipmentPlan,
     GpuPlan,
     HostPlan,
@@ -81,6 +82,7 @@ def plan_site(definition: Definition) -> SitePlan:
         ),
         directory=plan_directory(definition),
         adopt=tuple(sorted(set(site.adopt))),
+        changes=ChangesPlan.of(site.changes),
         kernels=plan_kernels((catalog.nodes[sku] for sku in sorted({host.sku for host in hosts})), site.kernel),
         software={
             "os": software.os,

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from gridmill.model import Backup
+from gridmill.model import Backup, Changes
 from gridmill.plan.directory import DirectoryPlan
 from gridmill.plan.nvidia import NvidiaPlan
 from gridmill.plan.power_levels import PowerLevels
@@ -171,6 +171,20 @@ class BackupPlan:
 
 
 @dataclass(frozen=True)
+class ChangesPlan:
+    """How changes are made."""
+
+    asks_machines: bool
+    """Whether a preview asks machines."""
+    preview_limit_s: int
+
+    @classmethod
+    def of(cls, changes: Changes) -> ChangesPlan:
+        """As the stack says."""
+        return cls(changes.preview.machines, changes.preview.limit)
+
+
+@dataclass(frozen=True)
 class AccessPlan:
     """The bootstrap login of the machines."""
 
@@ -237,6 +251,7 @@ class SitePlan:
     """Where more users come from."""
     adopt: tuple[str, ...]
     """What may be taken over from machines that were in use before."""
+    changes: ChangesPlan
     kernels: dict[str, KernelPlan]
     """By SKU; none for one whose kernel is somebody else's."""
     software: dict[str, str]

@@ -92,9 +92,12 @@ class SiteCopy:
         self.environment = self._environment()
 
     def _base(self) -> dict[str, str]:
-        """This process's environment with a state directory of the copy's own, and nothing of Pulumi's."""
+        """This process's environment with a state directory of the copy's own, and nothing of Pulumi's.
+
+        Previews ask no machine unless a test says so: every `up` here would check first what it then does.
+        """
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
-        return {**kept, "GRIDMILL_STATE": str(self.state)}
+        return {**kept, "GRIDMILL_STATE": str(self.state), "GRIDMILL_PREVIEW": "plan"}
 
     def _environment(self) -> dict[str, str]:
         """The README's one line, evaluated."""

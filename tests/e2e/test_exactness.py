@@ -5,10 +5,12 @@ The first run on bare machines is compared in test_chain.py.
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.e2e.conftest import connect
-from tests.e2e.site_copy import SiteCopy
+from tests.e2e.site_copy import NAME, SiteCopy
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
@@ -35,6 +37,25 @@ def spoil(site: SiteCopy) -> None:
         assert int(connect(site, role).check_output(SPOIL)) >= 4
 
 
+def preview(site: SiteCopy) -> dict[str, dict[str, list[str]]]:
+    """What `pulumi preview` says would change: tasks by machine, by phase."""
+    reports = site.state / "previewed"
+    reports.mkdir(exist_ok=True)
+    done = site.run(
+        *("env", "GRIDMILL_PREVIEW=hosts", f"GRIDMILL_PREVIEW_REPORT={reports}"),
+        *("pulumi", "preview", "--stack", NAME, "--non-interactive"),
+    )
+    assert "impact: reconfigure" in done.text
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in reports.glob("*.json")}
+    return {
+        scope: {
+            name: sorted(f"{change['role']} : {change['task']}" for change in host["changes"])
+            for name, host in phase["hosts"].items()
+        }
+        for scope, phase in found.items()
+    }
+
+
 def test_edits_and_damage_are_foretold_and_mended(site: SiteCopy) -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+ chris"
     site.edit("      admins:\n", f'      admins:\n        chris: {{uid: 2003, keys: ["{key}"]}}\n')
@@ -43,8 +64,10 @@ def test_edits_and_damage_are_foretold_and_mended(site: SiteCopy) -> None:
     site.edit("domain: e2e.gridmill.test\n", "domain: e2e.gridmill.test\n      resolvers: [198.19.16.1]\n")
     phases = site.phases()
     spoil(site)
+    previewed = preview(site)
     for phase in phases:
         foretold = site.converge(phase, "check")
         assert site.converge(phase, "apply") == foretold
         assert all(foretold.values())
+        assert previewed[phase] == foretold, "before any of them, `pulumi preview` said the same of all phases"
         assert not any(site.converge(phase, "check").values())

@@ -20,6 +20,9 @@ description:
 options: {}
 """
 
+FILE_MODULES = {"template", "copy", "file", "blockinfile"}
+MOST_LINES = 200
+
 
 class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
@@ -40,7 +43,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_ok(self, result: Any) -> None:
         if _result(result).get("changed"):
-            self._emit(event="changed", host=self._host(result), task=self._task(result))
+            self._emit(event="changed", host=self._host(result), task=self._task(result), what=_what(result))
         self._checks(result)
         if notes := _result(result).get("gridmill_notes"):
             self._emit(event="notes", host=self._host(result), notes=notes)
@@ -85,6 +88,44 @@ class CallbackModule(CallbackBase):
 def _result(result: Any) -> dict[str, Any]:
     found = result._result
     return found if isinstance(found, dict) else {}
+
+
+def _what(result: Any) -> list[str]:
+    """In check mode, what a task would change, a line each: files, packages, units, or what the module says. Contents
+    are never told, and of a task with no_log nothing."""
+    found = _result(result)
+    if result._task.no_log or not result._task.check_mode:
+        return []
+    parts = found["results"] if isinstance(found.get("results"), list) else [found]
+    lines = [line for part in parts if part.get("changed") for line in _lines(result._task, part)]
+    return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"and {len(lines) - MOST_LINES} more"]
+
+
+def _lines(task: Any, part: dict[str, Any]) -> list[str]:
+    module = task.action.rpartition(".")[2]
+    diffs = part.get("diff") or []
+    lines: list[str] = []
+    for diff in diffs if isinstance(diffs, list) else [diffs]:
+        if "prepared" in diff:
+            lines += [_worded(module, line) for line in diff["prepared"].splitlines()]
+        elif str(diff.get("after_header", "")).startswith("/"):
+            lines.append(f"file {diff['after_header'].partition(' (')[0]}")
+    if not lines and module in FILE_MODULES:
+        path = str(part.get("path") or part.get("dest") or task.args.get("dest") or task.args.get("path") or "")
+        lines = [f"file {path}"] if path.startswith("/") else []
+    return lines
+
+
+def _worded(module: str, line: str) -> str:
+    """A line of a module's prepared difference."""
+    sign, text = line[:1], line[1:]
+    if module == "packages" and text.startswith("/"):
+        return f"file {text}"
+    if module == "packages" and not text.startswith("hold "):
+        return f"package {text} removed" if sign == "-" else f"package {text}"
+    if module == "unit_in_force":
+        return f"unit {text}"
+    return text if sign in {"+", "~"} else line
 
 
 def _message(result: Any) -> str:

@@ -159,14 +159,13 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if objects and not module.check_mode:
         module.fail_json(msg=objects)
-    if objects:
-        module.warn(f"applied now, this would fail: {objects}")
     if not module.check_mode:
         take_over(module, changed, {name: present[name] for name in changed}, reconfigure=reconfigure)
     module.exit_json(
         changed=bool(changed or nodes.drain or nodes.undrain) or reconfigure,
         drained=nodes.drain,
         reconfigured=reconfigure,
+        gridmill_notes=[f"applied now, this would fail: {objects}"] if objects else [],
         diff=[
             {
                 "before_header": f"{directory}/{name}",
