@@ -186,7 +186,7 @@ class PhaseRun:
         if self.action != "apply" or "rollout" not in self.document.data or not compute & set(entries):
             return {}
         cut_off = left_drained(self.document, compute, todo)
-        serving = {name for name in todo & compute - set(cut_off) if name in entries and entries[name].at}
+        serving = {name for name in todo & compute - set(cut_off) if name in entries and entries[name].digest}
         if not serving:
             return cut_off
         self._say(f"what the change means for jobs on {', '.join(fold(serving))}")

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gridmill.model.windows import closed
 from gridmill.plan.impact import hits_jobs
-from gridmill.plan.windows import closed
 from operations.document import ConvergeDocument
 from operations.impact import impact_of
 from operations.lease import Lease
@@ -135,6 +135,8 @@ def roll(
         settings_of(data), slurm_of(document), PodMachines(document, result, play), say, halted=Halt(data, lease, say)
     )
     outcome = rollout.run(sorted(nodes), len(document.data["groups"]["compute"]["hosts"]))
-    result.unfinished |= {name: f"job {', '.join(jobs)} runs there; it is drained" for name, jobs in outcome.waiting.items()}
+    result.unfinished |= {
+        name: f"job {', '.join(jobs)} runs there; it is drained" for name, jobs in outcome.waiting.items()
+    }
     result.unfinished |= dict.fromkeys(outcome.left, f"not begun: {outcome.stopped}")
     return outcome

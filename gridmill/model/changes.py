@@ -1,8 +1,13 @@
-"""How changes are made: what a preview asks."""
+"""How changes are made: what a preview asks, and how nodes that run jobs are changed."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
 from gridmill.model.base import Part
+from gridmill.model.rollout import Rollout
 from gridmill.units import Seconds
 
 
@@ -20,3 +25,5 @@ class Changes(Part):
 
     preview: Preview = Preview()
     """What `pulumi preview` does."""
+    rollout: Annotated[Rollout, Field(default_factory=lambda: Rollout.model_validate({}))]
+    """How nodes are changed that run jobs."""

@@ -171,17 +171,37 @@ class BackupPlan:
 
 
 @dataclass(frozen=True)
+class RolloutPlan:
+    """How nodes in service are changed when that would hit jobs."""
+
+    waves: tuple[str, ...]
+    """Sizes: nodes, or shares of the pod's nodes that run jobs."""
+    failures: int
+    jobs: str
+    wait_s: int
+    reboot: bool
+    windows: tuple[str, ...]
+
+    @classmethod
+    def of(cls, changes: Changes) -> RolloutPlan:
+        """As the stack says."""
+        wanted = changes.rollout
+        return cls(tuple(wanted.waves), wanted.failures, wanted.jobs, wanted.wait, wanted.reboot, tuple(wanted.windows))
+
+
+@dataclass(frozen=True)
 class ChangesPlan:
     """How changes are made."""
 
     asks_machines: bool
     """Whether a preview asks machines."""
     preview_limit_s: int
+    rollout: RolloutPlan
 
     @classmethod
     def of(cls, changes: Changes) -> ChangesPlan:
         """As the stack says."""
-        return cls(changes.preview.machines, changes.preview.limit)
+        return cls(changes.preview.machines, changes.preview.limit, RolloutPlan.of(changes))
 
 
 @dataclass(frozen=True)

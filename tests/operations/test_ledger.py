@@ -6,6 +6,7 @@ import base64
 import copy
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import converge, ledger, phase
+from operations import converge, ledger, phase, pod_rollout
 from operations.errors import OperationError
 from operations.keeper import answer
 from operations.ledger import Entry, departure, host_digests, subset
@@ -86,6 +87,34 @@ class Runs:
         self.played: list[tuple[str, list[str]]] = []
         self.controllers: list[int] = []
         self.bad: set[str] = set()
+        self.foretold: dict[str, list[str]] = {}
+        """Tasks that change something, by host."""
+        self.due: set[str] = set()
+        """Hosts that must be restarted."""
+        self.restarted: list[str] = []
+        self.held: dict[str, str] = {}
+        self.working: dict[str, list[str]] = {}
+        """Jobs by host."""
+
+    def drained(self) -> dict[str, str]:
+        return dict(self.held)
+
+    def drain(self, nodes: Iterable[str], reason: str) -> None:
+        self.held |= dict.fromkeys(nodes, reason)
+
+    def resume(self, nodes: Iterable[str]) -> None:
+        for name in nodes:
+            del self.held[name]
+
+    def jobs(self, nodes: Iterable[str]) -> dict[str, list[str]]:
+        return {name: self.working[name] for name in nodes if name in self.working}
+
+    def reboot(self, connection: object, addresses: dict[str, str]) -> dict[str, str]:
+        self.restarted += sorted(addresses)
+        return {}
+
+    def requeue(self, jobs: Iterable[str]) -> None:
+        raise AssertionError(f"{list(jobs)} may end")
 
     def read(self) -> dict[str, Entry]:
         return dict(self.entries)
@@ -94,14 +123,23 @@ class Runs:
         self.entries = dict(entries)
 
     def play(self, playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
-        self.played.append((playbook, sorted(data["hosts"])))
+        self.played.append((f"{playbook} --check" if options["check"] else playbook, sorted(data["hosts"])))
         self.controllers.append(len(data.get("controllers", {})))
         for host in data["hosts"]:
             if host in self.bad:
                 event: dict[str, Any] = {"event": "failed", "host": host, "task": "t", "message": "m"}
             else:
                 check = {"check": "hostname", "ok": True, "expected": host, "found": host}
-                options["on_event"](json.dumps({"event": "checks", "host": host, "checks": [check]}))
+                due = host in self.due and host not in self.restarted
+                reboot = {
+                    "check": "reboot",
+                    "ok": not due,
+                    "expected": "",
+                    "found": "reboot needed: x" if due else "no",
+                }
+                options["on_event"](json.dumps({"event": "checks", "host": host, "checks": [check, reboot]}))
+                for task in self.foretold.get(host, ()):
+                    options["on_event"](json.dumps({"event": "changed", "host": host, "task": task}))
                 event = {"event": "stats", "host": host, "changed": 1}
             options["on_event"](json.dumps(event))
         return 2 if self.bad & set(data["hosts"]) else 0
@@ -116,6 +154,8 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setattr(ledger.Ledger, "remove", lambda _: found.write({}))
     monkeypatch.setattr(ledger.Ledger, "write", lambda _, entries: found.write(entries))
     monkeypatch.setattr(phase, "run_playbook", found.play)
+    monkeypatch.setattr(pod_rollout, "slurm_of", lambda _: found)
+    monkeypatch.setattr(pod_rollout, "reboot", found.reboot)
     monkeypatch.setattr(phase, "ask_keeper", lambda *_: lambda request: answer(request, str(tmp_path / "keeper")))
     monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_keys": "a2V5"})
     monkeypatch.setattr(converge, "die_with_parent", lambda: None)
@@ -157,7 +197,9 @@ def test_a_killed_run_leaves_no_word_of_an_earlier_one(
     edited = copy.deepcopy(data)
     edited["groups"]["gpu"]["vars"]["nvidia_driver_version"] = "560"
 
-    def killed(*_: object, **__: object) -> int:
+    def killed(*arguments: Any, **options: Any) -> int:
+        if options["check"]:
+            return runs.play(*arguments, **options)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from gridmill.plan.site_plan import PodPlan, SitePlan
 from gridmill.render.documents.acceptance import acceptance_document
 from gridmill.render.documents.backup import BACKUP
@@ -94,7 +96,16 @@ def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
         for variable, path in files.items()
     ]
     made["controllers"] = entries(controllers, host_keys)
+    if "compute" in groups:
+        made["rollout"] = rollout(plan)
     return made | maintenance(workers)
+
+
+def rollout(plan: SitePlan) -> Document:
+    """How nodes that run jobs are changed when that would hit them."""
+    wanted = plan.changes.rollout
+    lists = {"waves": list(wanted.waves), "windows": list(wanted.windows)}
+    return {**asdict(wanted), **lists, "timezone": plan.timezone}
 
 
 def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Document]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmill.plan.windows import DAYS, Window, closed
+from gridmill.model.windows import DAYS, Window, closed
 
 SATURDAY = datetime(2026, 11, 21)
 TEXTS = st.builds(
