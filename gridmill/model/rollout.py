@@ -40,7 +40,9 @@ def _window(value: object) -> str:
 
 
 WaveSize = Annotated[
-    str, BeforeValidator(_step), WithJsonSchema({"type": ["string", "integer"], "pattern": f"^({STEP})$", "minimum": 1})
+    str,
+    BeforeValidator(_step),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": f"^({STEP})$"}]}),
 ]
 """Nodes in a wave, or a share of the pod's nodes that run jobs."""
 WindowText = Annotated[str, BeforeValidator(_window), WithJsonSchema({"type": "string", "pattern": PATTERN})]
