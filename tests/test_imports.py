@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "gridmill.plan": {"gridmill.errors", "gridmill.units", "gridmill.openpgp", "gridmill.model", "gridmill.catalog",
                       "gridmill.rules", "gridmill.load"},
     "gridmill.render": {"gridmill.errors", "gridmill.units", "gridmill.model", "gridmill.rules", "gridmill.plan"},
-    "components": {"gridmill", "operations.errors", "operations.pulumi_state", "operations.stack_facts",
+    "components": {"gridmill", "operations.directories", "operations.errors", "operations.pulumi_state", "operations.stack_facts",
                    "pulumi", "pulumi_command"},
     "policy": {"gridmill.errors", "gridmill.load", "gridmill.rules", "operations.stack_facts", "pulumi_policy"},
     "operations": {"gridmill"},
