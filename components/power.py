@@ -101,8 +101,8 @@ def levels_of(inputs: Mapping[str, Any]) -> PowerLevels:
     """The levels that a state or a new resource has as its inputs; the engine hands numbers over as floats."""
     return PowerLevels(
         meter=_level_of(inputs["meter"]),
-        feeds={key: _level_of(level) for key, level in inputs.get("feeds", {}).items()},
-        pods={key: _level_of(level) for key, level in inputs.get("pods", {}).items()},
+        feeds={key: _level_of(level) for key, level in sorted(inputs.get("feeds", {}).items())},
+        pods={key: _level_of(level) for key, level in sorted(inputs.get("pods", {}).items())},
         tightest=_level_of(inputs["tightest"]),
     )
 

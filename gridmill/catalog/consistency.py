@@ -20,7 +20,7 @@ def entry_problems(entry: Part) -> list[Problem]:
     if isinstance(entry, Gpu):
         found += _range_problems(entry)
     if isinstance(entry, (Node, Equipment)):
-        found += [*_order_problems(entry), *_supply_problems(entry)]
+        found += [*_order_problems(entry), *_supply_problems(entry), *_bus_bar_problems(entry)]
     if isinstance(entry, HARDWARE):
         found += _source_problems(entry)
     return found
@@ -100,6 +100,16 @@ def _supply_problems(entry: Node | Equipment) -> list[Problem]:
     message = f"{left} of {supplies.count} give {kilowatts(left * supplies.each)}"
     expected = f"the nameplate, {kilowatts(entry.power.nameplate)}, with {supplies.redundant} lost"
     return [Problem(path, message, expected, "larger supplies, or `redundant: 0`")]
+
+
+def _bus_bar_problems(entry: Node | Equipment) -> list[Problem]:
+    found = []
+    if entry.bus_bar and entry.supplies:
+        found.append(Problem(("supplies",), "what hangs on a bus bar has no supplies of its own", "one of both"))
+    if isinstance(entry, Equipment) and entry.output and not (entry.kind == "power-shelf" and entry.bus_bar):
+        message = "only a power shelf on a bus bar gives power to one"
+        found.append(Problem(("output",), message, "`kind: power-shelf` and `busBar: true`"))
+    return found
 
 
 def _source_problems(entry: Part) -> list[Problem]:

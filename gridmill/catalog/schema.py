@@ -145,6 +145,10 @@ class Node(Part):
     """Whether its GPUs hang on NVSwitches, which NVIDIA's Fabric Manager must set up before any GPU program runs."""
     supplies: PowerSupplies | None = None
     """Power supplies; unknown ones count as one per feed, each of which could carry the node."""
+    bus_bar: bool = False
+    """Whether it hangs on its rack's bus bar, which power shelves feed: it has no supplies and no cord of its own."""
+    liquid: bool = False
+    """Whether it needs liquid to be cooled; what little of its heat goes into the air is counted all the same."""
     platform: Platform = Platform()
     simulated: bool = False
     """Whether the node only exists in a virtual site."""
@@ -207,6 +211,12 @@ class Equipment(Part):
     power: NodePower
     supplies: PowerSupplies | None = None
     """Power supplies; unknown ones count as one per feed."""
+    bus_bar: bool = False
+    """Whether it hangs on its rack's bus bar, as a power shelf itself does."""
+    output: Watts | None = None
+    """What a power shelf gives to its rack's bus bar. It has one cord of three phases."""
+    liquid: bool = False
+    """Whether it needs liquid to be cooled."""
     sources: Annotated[list[Source], Field(min_length=1)]
 
 
@@ -215,6 +225,8 @@ class CoolingUnit(Equipment):
 
     heat: Watts
     """Heat that it removes."""
+    loop: bool = False
+    """Whether it brings liquid to machines, as a CDU does; the others cool air."""
 
 
 class UpsModule(Part):

@@ -40,9 +40,10 @@ def _resolved(key: str, pods: dict[str, Any], before: tuple[str, ...], problems:
 
 def _joined(pod: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     joined = {**{key: value for key, value in other.items() if key not in OWN}, **pod}
-    groups, others = pod.get("nodes"), other.get("nodes")
-    if isinstance(groups, dict) and isinstance(others, dict):
-        joined["nodes"] = {key: _group(group, others.get(key)) for key, group in groups.items()}
+    for section in ("nodes", "equipment"):
+        groups, others = pod.get(section), other.get(section)
+        if isinstance(groups, dict) and isinstance(others, dict):
+            joined[section] = {key: _group(group, others.get(key)) for key, group in groups.items()}
     return joined
 
 

@@ -87,6 +87,8 @@ class Rack(Part):
     """SKU of the PDU on each feed, such as `{A: pdu-3x32a, B: pdu-3x32a}`."""
     cooling: Watts | None = None
     """Heat that can be removed from the rack."""
+    liquid: bool = False
+    """Whether the building's liquid loop reaches the rack. A CDU among the pod's cooling or equipment does, too."""
 
 
 def _inherited_keys(*keys: str) -> ConfigDict:
@@ -116,8 +118,11 @@ class NodeGroup(Part):
 class EquipmentGroup(Part):
     """Switches, power shelves or cooling units in racks: they draw power and take rack units, and nobody logs in."""
 
+    model_config = _inherited_keys("sku")
+
     sku: SkuId
-    """SKU of a switch, shelf or cooling unit in the catalogue, or beside the stack."""
+    """SKU of a switch, shelf or cooling unit in the catalogue, or beside the stack; a pod that is `like` another may
+    leave it out."""
     at: Annotated[list[SlotPlace], BeforeValidator(every_slot), Field(min_length=1, max_length=LARGEST_GROUP)]
     """Slots, such as `r1/u46` or `r[1-8]/u[45,46]`; what takes no rack unit stands there only for its phase."""
 
@@ -128,7 +133,8 @@ class Pod(Part):
     model_config = _inherited_keys("budget", "racks")
 
     like: PodKey | None = None
-    """Another pod, from which racks, budget, and the groups' SKUs and services come where this one says nothing."""
+    """Another pod, from which racks, budget, equipment, and the groups' SKUs and services come where this one says
+    nothing."""
     from_: Annotated[PlannedDate | None, Field(alias="from")] = None
     """The pod is planned growth, expected from this date on: its power and addresses are reserved, its machines are
     left alone. It stands on the floor once this line is removed, never by the passing of a day."""

@@ -8,7 +8,8 @@ from gridmill.catalog import Catalog
 from gridmill.errors import Problem, ProblemsError, path_text
 from gridmill.model import Site
 from gridmill.rules.power.consumers import Caps, consumers
-from gridmill.rules.power.limits import Limit, limits
+from gridmill.rules.power.limit import Limit
+from gridmill.rules.power.limits import limits
 from gridmill.rules.power.problems import planned_caps
 from gridmill.units import kilowatts
 

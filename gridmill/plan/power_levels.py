@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from gridmill.catalog import Catalog
 from gridmill.model import Site
 from gridmill.rules.power.consumers import Caps, consumers
-from gridmill.rules.power.limits import NORMAL, Limit, limits
+from gridmill.rules.power.limit import NORMAL, Limit
+from gridmill.rules.power.limits import limits
 from gridmill.units import kilowatts
 
 

@@ -11,7 +11,8 @@ from gridmill.errors import path_text
 from gridmill.model import Site
 from gridmill.rules.power.caps import highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer, consumers
-from gridmill.rules.power.limits import NORMAL, Limit, flows, limits
+from gridmill.rules.power.limit import NORMAL, Limit
+from gridmill.rules.power.limits import flows, limits
 from gridmill.rules.power.problems import planned_caps
 
 

@@ -12,7 +12,8 @@ from gridmill.model.grid import Grid
 from gridmill.model.pods import Slot
 from gridmill.rules.power.caps import highest_uniform_cap
 from gridmill.rules.power.consumers import Consumer, GpuClass, Supply
-from gridmill.rules.power.limits import NORMAL, Limit, Load, flows
+from gridmill.rules.power.limit import NORMAL, Limit, Load
+from gridmill.rules.power.limits import flows
 
 RACK_UNITS = 48
 """Units of a rack, as the stack definition's default."""

@@ -120,6 +120,8 @@ def _name(row: LimitReport) -> str:
     last = row.path.rsplit(".", 1)[-1]
     if row.element.startswith("phase "):
         return f"{last} {row.element.split(' ')[1]}"
+    if row.element.startswith("the power shelves"):
+        return "power shelves"
     if last == "sku":
         return f"supplies of {row.path.split('.')[3]}"
     return last

@@ -16,6 +16,7 @@ from gridmill.rules.compatibility import compatibility_problems
 from gridmill.rules.directory import directory_problems
 from gridmill.rules.growth import contract_problems
 from gridmill.rules.hardware import hardware_problems
+from gridmill.rules.liquid import liquid_problems
 from gridmill.rules.machines import machine_problems
 from gridmill.rules.networks import network_problems
 from gridmill.rules.people import people_problems
@@ -45,6 +46,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: power_problems(site, catalog),
         lambda: contract_problems(site),
         lambda: ramp_problems(site, catalog),
+        lambda: liquid_problems(site, catalog),
         lambda: slurm_problems(site, catalog),
         lambda: software_problems(site, catalog, keys),
         lambda: compatibility_problems(site, catalog),

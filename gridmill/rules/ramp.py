@@ -12,7 +12,7 @@ from gridmill.model import Site
 from gridmill.rules.power import caps_of
 from gridmill.rules.power.caps import highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer, consumers
-from gridmill.rules.power.limits import NORMAL, Limit, Load
+from gridmill.rules.power.limit import NORMAL, Limit, Load
 from gridmill.rules.slurm import services_of
 from gridmill.units import kilowatts
 

@@ -57,6 +57,20 @@ def test_a_pod_like_another_says_only_what_differs(data: dict[str, Any]) -> None
     assert third.hosts[0].gpu == first.hosts[0].gpu
 
 
+def test_a_pod_like_another_has_its_equipment(data: dict[str, Any]) -> None:
+    data["grid"]["connection"] = "200 kVA"
+    leaf = {"sku": "sn2201", "at": ["r1/u45"]}
+    data["pods"]["pod-a"] |= {
+        "budget": "26 kW",
+        "equipment": {"leaf": leaf, "oob": {"sku": "sn2201", "at": ["r1/u46"]}},
+    }
+    data["pods"]["pod-b"] = {"like": "pod-a", "nodes": {"gpu": {"at": ["r1/u1"]}}}
+    data["pods"]["pod-c"] = {**data["pods"]["pod-b"], "equipment": {"leaf": {"at": ["r1/u44"]}}}
+    first, second, third = planned(data).pods
+    assert second.equipment == first.equipment and len(first.equipment) == 2
+    assert [(item.group, item.sku, item.unit) for item in third.equipment] == [("leaf", "sn2201", 44)]
+
+
 def test_a_planned_pod_is_reserved_and_left_alone(data: dict[str, Any]) -> None:
     alone = documents(planned(data))
     data["pods"]["pod-b"] = {"like": "pod-a", "from": "2027-04-01", "nodes": {"gpu": {"at": ["r1/u1", "r1/u9"]}}}

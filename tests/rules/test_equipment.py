@@ -164,6 +164,7 @@ def test_an_nvl72_rack_can_be_planned(generation: str) -> None:
         budget="150 kW",
     )
     data["grid"] = {"connection": "400 kVA", "pue": 1.2}
+    data["pods"]["pod-a"]["racks"]["r2"] = {"liquid": True}
     trays = [f"r2/u{unit}" for unit in (*range(9, 19), *range(28, 36))]
     data["pods"]["pod-a"]["nodes"]["gpu"] = {"sku": f"{generation}-nvl72-tray", "at": trays}
     data["software"]["nvidia"]["cuda"]["versions"] = ["13.2"]

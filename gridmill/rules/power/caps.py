@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from gridmill.rules.power.consumers import Caps, Consumer
-from gridmill.rules.power.limits import Limit
+from gridmill.rules.power.limit import Limit
 
 
 def cap_range(machines: Iterable[Consumer], groups: Sequence[str]) -> tuple[int, int] | None:

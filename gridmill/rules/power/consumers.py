@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gridmill.catalog import Catalog, Equipment, Node
 from gridmill.model import Power, Site
-from gridmill.model.pods import Rack, Slot
+from gridmill.model.pods import Pod, Rack, Slot
 
 PHASES = 3
 
@@ -54,6 +54,8 @@ class Consumer:
     """What one supply can give; None when the catalogue does not know."""
     needed: int
     """Fewest supplies with which the machine runs."""
+    bus_bar: bool = False
+    """Whether it hangs on its rack's bus bar: its supplies are then those of the shelves, each on all three phases."""
     section: str = "nodes"
     """Where its group stands in the pod: `nodes` or `equipment`."""
 
@@ -67,12 +69,28 @@ class Consumer:
         return left if len(left) >= self.needed else ()
 
 
+Shelves = Mapping[str, list[tuple[Slot, int]]]
+"""Power shelves of a pod by rack, from below: slot, and what each gives in W."""
+
+
+def shelves_of(pod: Pod, catalog: Catalog) -> Shelves:
+    """The power shelves that feed bus bars."""
+    found: dict[str, list[tuple[Slot, int]]] = {}
+    for group in pod.equipment.values():
+        sku = catalog.shelves.get(group.sku)
+        if sku and sku.output:
+            for slot in group.at:
+                found.setdefault(slot.rack, []).append((slot, sku.output))
+    return {rack: sorted(shelves) for rack, shelves in found.items()}
+
+
 def consumers(site: Site, catalog: Catalog) -> list[Consumer]:
     """All machines and equipment whose SKU and rack are known (other rules refuse the rest)."""
     equipment = catalog.equipment
     return [
-        _consumer(site.power, catalog, section, pod_key, group_key, sku, slot, pod.racks[slot.rack])
+        _consumer(site.power, catalog, section, pod_key, group_key, sku, slot, pod.racks[slot.rack], shelves=shelves)
         for pod_key, pod in site.pods.items()
+        for shelves in (shelves_of(pod, catalog),)
         for section, group_key, group in pod.groups
         if (sku := catalog.nodes.get(group.sku) if section == "nodes" else equipment.get(group.sku))
         for slot in group.at
@@ -89,6 +107,8 @@ def _consumer(
     sku: Node | Equipment,
     slot: Slot,
     rack: Rack,
+    *,
+    shelves: Shelves,
 ) -> Consumer:
     gpu, count, gpu_w = None, 0, 0
     if isinstance(sku, Node) and sku.gpu and sku.gpu.type in catalog.gpus:
@@ -96,7 +116,14 @@ def _consumer(
         gpu, count = GpuClass(group, kind.id, kind.power.min, kind.power.max), sku.gpu.count
         gpu_w = count * kind.power.max
     feeds = sorted(rack.pdus or {}) or sorted(power.feeds if power else ())
-    supplies = sku.supplies.count if sku.supplies else len(feeds)
+    count_of = sku.supplies.count if sku.supplies else len(feeds)
+    supplies = tuple(
+        Supply(feeds[index % len(feeds)], (slot.unit + index // len(feeds)) % PHASES)
+        for index in range(count_of if feeds else 0)
+    )
+    if sku.bus_bar:  # a shelf has one cord of three phases; shelves alternate between the feeds
+        numbers = range(len(shelves.get(slot.rack, [])) if feeds else 0)
+        supplies = tuple(Supply(feeds[number % len(feeds)], phase) for number in numbers for phase in range(PHASES))
     return Consumer(
         section=section,
         pod=pod,
@@ -106,10 +133,8 @@ def _consumer(
         fixed_w=max(0, sku.power.nameplate - gpu_w),
         gpus=count,
         gpu=gpu,
-        supplies=tuple(
-            Supply(feeds[index % len(feeds)], (slot.unit + index // len(feeds)) % PHASES)
-            for index in range(supplies if feeds else 0)
-        ),
+        supplies=supplies,
+        bus_bar=sku.bus_bar,
         supply_w=sku.supplies.each if sku.supplies else None,
         needed=sku.supplies.needed if sku.supplies else 1,
     )

@@ -18,67 +18,14 @@ from gridmill.catalog import Catalog
 from gridmill.errors import Path
 from gridmill.model import Power, Site
 from gridmill.model.power import Cooling, Ups
-from gridmill.rules.power.consumers import PHASES, Caps, Consumer, GpuClass
+from gridmill.rules.power.bus_bars import bus_bar_limits
+from gridmill.rules.power.consumers import PHASES, Consumer
+from gridmill.rules.power.limit import NORMAL, Limit, Load
 from gridmill.rules.stages import NOW, Stage, stages
 from gridmill.units import NOMINAL_VOLTAGE, kilowatts
 
-NORMAL = "in normal operation"
-TOLERANCE_W = 1e-6
-"""Rounding of the sums of shares."""
-
 PHASE_VOLTAGE = NOMINAL_VOLTAGE / 3**0.5
 """V between a phase and neutral."""
-
-
-@dataclass
-class Load:
-    """A sum of shares of machines."""
-
-    fixed_w: float = 0.0
-    gpus: dict[GpuClass, float] = field(default_factory=lambda: defaultdict(float))
-
-    def add(self, consumer: Consumer, share: float) -> None:
-        """Add a share of a machine."""
-        self.fixed_w += consumer.fixed_w * share
-        if consumer.gpu:
-            self.gpus[consumer.gpu] += consumer.gpus * share
-
-    def plus(self, consumer: Consumer, share: float) -> Load:
-        """This load and a share of a machine."""
-        made = Load(self.fixed_w)
-        made.gpus.update(self.gpus)
-        made.add(consumer, share)
-        return made
-
-    def draw_w(self, caps: Caps) -> float:
-        """The load in W under these caps."""
-        return self.fixed_w + sum(count * kind.cap_w(caps) for kind, count in self.gpus.items())
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One limit in one situation."""
-
-    path: Path
-    """Where the limit stands in the stack definition."""
-    element: str
-    """What it is, for people: `phase L1 of the PDU of feed A in pod-a/r1`."""
-    situation: str
-    """`in normal operation`, or what was lost."""
-    limit_w: float
-    load: Load
-    factor: float = 1.0
-    """What a W of IT load is at this element (PUE at the meter)."""
-    basis: str = ""
-    """How the limit comes about, for people."""
-
-    def margin_w(self, caps: Caps) -> float:
-        """What is left under these caps; negative when the limit is broken."""
-        return self.limit_w - self.load.draw_w(caps) * self.factor
-
-    def holds(self, caps: Caps) -> bool:
-        """Whether the limit is kept."""
-        return self.margin_w(caps) >= -TOLERANCE_W
 
 
 PduPhase = tuple[str, str, str, int]
@@ -125,6 +72,7 @@ def limits(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[L
         yield from _feeds(site, catalog, situation, found)
         yield from _phases(site, catalog, situation, found.phases)
     yield from _supplies(site.power, machines)
+    yield from bus_bar_limits(site, catalog, machines)
 
 
 def _total(machines: Iterable[Consumer]) -> Load:
@@ -276,6 +224,8 @@ def _after_a_supply(site: Site, catalog: Catalog, machines: list[Consumer], norm
     """One supply of one machine lost: its feed's other phases carry more. Machines that are alike count once."""
     seen: set[tuple[object, ...]] = set()
     for machine in machines:
+        if machine.bus_bar:  # a lost shelf shifts less than its lost feed
+            continue
         count = len(machine.supplies)
         for lost in dict.fromkeys(machine.supplies):
             left = list(machine.supplies)

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from gridmill.catalog import Catalog
 from gridmill.errors import Path, Problem
 from gridmill.model import Site
+from gridmill.rules.power.bus_bars import bus_bar_problems
 from gridmill.rules.power.caps import broken, cap_range, highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer, consumers
-from gridmill.rules.power.limits import NORMAL, Limit, flows, limits
+from gridmill.rules.power.limit import NORMAL, Limit
+from gridmill.rules.power.limits import flows, limits
 from gridmill.rules.stages import Stage, stages
 from gridmill.units import kilowatts
 
@@ -27,6 +29,7 @@ def power_problems(site: Site, catalog: Catalog) -> list[Problem]:
         # without a `power` section the budgets' sum was compared with the connection
         judged = rows if site.power else [row for row in rows if row.path[0] != "grid"]
         found += [_over(limit, caps, machines) for limit in _worst(broken(judged, caps), caps)]
+    found += bus_bar_problems(site, catalog, machines)
     if site.power and site.power.plan == "n-1":
         found += _lost_problems(site, machines)
     return found
