@@ -31,6 +31,7 @@ from operations.sizing import add_size_arguments, show_size
 from operations.status import status_data, status_or_plan
 from operations.status_power import to_be_asked, with_power
 from operations.status_table import status_table
+from operations.watts import watts_status
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -143,7 +144,8 @@ def show_status(options: argparse.Namespace) -> int:
     nodes, unreachable = status_or_plan(plan)
     if not options.quick:
         nodes = with_power(plan, nodes, measure(plan, to_be_asked(plan, nodes)))
-    _print(status_data(plan, nodes, unreachable), options, status_table(plan, nodes, unreachable))
+    watts = None if unreachable else watts_status(plan)
+    _print(status_data(plan, nodes, unreachable, watts), options, status_table(plan, nodes, unreachable, watts))
     return 1 if unreachable or any(node.problems for node in nodes) else 0
 
 

@@ -21,6 +21,7 @@ from operations.ledger import DIRECTORY
 from operations.local_files import missing_files
 from operations.results import failures_of
 from operations.ssh import run_as_root
+from operations.watts import WattsStatus
 
 MARK = "--- gridmill ledger ---"
 SCRIPT = f"""
@@ -302,7 +303,9 @@ def _last_run(path: Path) -> LastRun:
         raise OperationError(f"{path} is no report of a run ({error!r}); remove it") from error
 
 
-def status_data(plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "") -> dict[str, Any]:
+def status_data(
+    plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "", watts: WattsStatus | None = None
+) -> dict[str, Any]:
     """The status for machines; `unreachable` says why no controller answered."""
     return {
         "schema": "gridmill.status/v1",
@@ -310,7 +313,12 @@ def status_data(plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "") 
         "simulated": plan.simulated,
         "ok": not unreachable and not any(node.problems for node in nodes),
         "unreachable": unreachable,
-        "power": {"nameplate_w": plan.power.nameplate_w, "meter_w": plan.meter_w, "grid_limit_w": plan.grid_limit_w},
+        "power": {
+            "nameplate_w": plan.power.nameplate_w,
+            "meter_w": plan.meter_w,
+            "grid_limit_w": plan.grid_limit_w,
+            **({"jobs": asdict(watts)} if watts else {}),
+        },
         "pods": [asdict(pod) for pod in pod_status(plan, nodes)],
         "nodes": [asdict(node) for node in nodes],
     }

@@ -6,9 +6,12 @@ from gridmill.plan import SitePlan
 from gridmill.render.tables import columns
 from gridmill.units import kilowatts
 from operations.status import NodeStatus, PodStatus, pod_status
+from operations.watts import WattsStatus, watts_line
 
 
-def status_table(plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "") -> str:
+def status_table(
+    plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "", watts: WattsStatus | None = None
+) -> str:
     """Site, pods, machines; what is wrong stands at the end of its line. `unreachable`: why no controller answered."""
     pods: list[tuple[str, ...]] = [
         ("POD", "NODES", "FOUND", "WORKING", "GPUS", "FOUND", "POWER", "CONVERGED", "REMARK")
@@ -22,7 +25,8 @@ def status_table(plan: SitePlan, nodes: list[NodeStatus], unreachable: str = "")
     if unreachable:
         return "\n".join([f"{head}: {power}", "", *columns(rows), "", f"only planned; not known: {unreachable}"])
     end = f"{bad} of {len(nodes)} with a problem" if bad else "no problems"
-    return "\n".join([f"{head}: {power}", "", *columns(pods), "", *columns(rows), "", end])
+    jobs = [watts_line(watts)] if watts else []
+    return "\n".join([f"{head}: {power}", *jobs, "", *columns(pods), "", *columns(rows), "", end])
 
 
 def _pod_row(pod: PodStatus) -> tuple[str, ...]:

@@ -74,6 +74,9 @@ class Power(Part):
     caps: Caps = "none"
     """Power limit per GPU by group of nodes; `auto` takes the highest one, the same for all, that holds every
     limit."""
+    scheduled: bool = False
+    """Whether Slurm holds the connection and the contract: there may be more GPU nodes than these carry at once, and a
+    job waits until its watts are free. Everything below (budgets, feeds, racks, cooling) still carries all of it."""
 
     @property
     def margin(self) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gridmill.catalog import Catalog
 from gridmill.errors import Problem, ProblemsError, path_text
 from gridmill.model import Site
+from gridmill.plan.watts import WattsPlan, plan_watts
 from gridmill.rules.power.consumers import Caps, consumers
 from gridmill.rules.power.limit import Limit
 from gridmill.rules.power.limits import limits
@@ -24,6 +25,8 @@ def explain(site: Site, catalog: Catalog, path: str) -> list[str]:
     caps, _ = planned_caps(site, machines, rows)
     if path == "power.caps":
         return list(_caps(site, caps, rows))
+    if path == "power.scheduled" and (watts := plan_watts(site, catalog, caps)):
+        return [*_watts(watts, site.grid.pue), *_sources(catalog, sorted({one.sku for one in machines}), rows)]
     found = [row for row in rows if path_text(row.path) == path]
     if not found:
         known = ", ".join(dict.fromkeys(["power.caps", *(path_text(row.path) for row in rows)]))
@@ -65,6 +68,18 @@ def _caps(site: Site, caps: Caps, rows: list[Limit]) -> Iterator[str]:
         yield f"  one watt more breaks {row.element} {row.situation} ({path_text(row.path)})"
     if not broken:
         yield "  one watt more would break no limit"
+
+
+def _watts(watts: WattsPlan, pue: float) -> Iterator[str]:
+    """What Slurm hands out, and what a job takes."""
+    yield f"jobs may draw {kilowatts(watts.total_w)} above idle together"
+    yield f"  = {watts.limit} {kilowatts(watts.meter_limit_w)} / PUE {pue:g}"
+    yield f"  - {kilowatts(watts.base_w)} without any job: GPU nodes that run jobs idle, everything else at its most"
+    for name, kind in watts.partitions.items():
+        yield f"a job in {name}, of {kind.nodes} nodes, takes the larger of these, and all of a node at most:"
+        yield f"  all of a node {kind.node_w} W = allocated - idle"
+        yield f"  per GPU {kind.gpu_w} W, per hardware thread {kind.cpu_w} W: its share of that, rounded up"
+        yield f"  per node {kind.gpu_w} W at least" + ("; shares of GPUs and threads add up" if kind.mixed else "")
 
 
 def _sources(catalog: Catalog, skus: list[str], rows: list[Limit]) -> Iterator[str]:

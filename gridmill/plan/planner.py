@@ -27,6 +27,7 @@ from gridmill.plan.site_plan import (
 )
 from gridmill.plan.slurm import plan_slurm
 from gridmill.plan.storage import home_of, mounts_of, plan_storage, serves_of
+from gridmill.plan.watts import plan_watts
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
@@ -91,7 +92,7 @@ def plan_site(definition: Definition) -> SitePlan:
         nvidia=plan_nvidia(definition),
         pods=pods,
         future=tuple(pod for pod in planned if pod.planned_from is not None),
-        slurm=plan_slurm(site, catalog, hosts),
+        slurm=plan_slurm(site, catalog, hosts, plan_watts(site, catalog, caps)),
         storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
         levels=power_levels(site, catalog, caps),

@@ -12,6 +12,7 @@ from gridmill.plan.directory import DirectoryPlan
 from gridmill.plan.nvidia import NvidiaPlan
 from gridmill.plan.power_levels import PowerLevels
 from gridmill.plan.storage import StoragePlan
+from gridmill.plan.watts import WattsPlan
 from gridmill.rules.power import Draw
 
 
@@ -231,6 +232,8 @@ class SlurmPlan:
     """Which of the cluster's keys is to be in use; 1 is the first."""
     key_overlap_s: int
     """Seconds between the last signature with an old key and its end."""
+    watts: WattsPlan | None
+    """What jobs may draw, where Slurm holds the site's power."""
 
     @property
     def adopts_logins(self) -> bool:
@@ -313,8 +316,10 @@ class SitePlan:
 
     @property
     def meter_w(self) -> int:
-        """What is allocated, at the meter: IT times PUE."""
-        return int(self.power.allocated_w * self.pue)
+        """What is allocated, at the meter: IT times PUE; where Slurm holds the site, no more than it hands out."""
+        watts = self.slurm.watts
+        allocated = min(self.power.allocated_w, watts.base_w + watts.total_w) if watts else self.power.allocated_w
+        return int(allocated * self.pue)
 
     @property
     def growth(self) -> tuple[Growth, ...]:

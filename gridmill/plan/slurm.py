@@ -11,6 +11,7 @@ from gridmill.model import Limits, Partition, Site
 from gridmill.model.scheduler import seconds_of
 from gridmill.plan.hostlist import fold
 from gridmill.plan.site_plan import HostPlan, SlurmPlan
+from gridmill.plan.watts import LICENSE, WattsPlan
 from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
 from gridmill.rules.power import caps_of
 from gridmill.rules.ramp import resume_rate
@@ -24,8 +25,8 @@ RESERVED_MEMORY_PERCENT = 5
 _MEBIBYTE = 2**20
 
 
-def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> SlurmPlan:
-    """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site."""
+def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...], watts: WattsPlan | None) -> SlurmPlan:
+    """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site, with the watts that Slurm hands out."""
     compute = [host for host in hosts if "compute" in host.services]
     skus = {host.sku: catalog.nodes[host.sku] for host in compute}
     rate = resume_rate(site, catalog, caps_of(site, catalog)) if site.grid.ramp else None
@@ -34,7 +35,8 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
     return SlurmPlan(
         settings=_settings(site, controllers, cgroups=cgroups, skus=list(skus.values()))
         # nodes that Slurm switches on in a minute; its 0 would mean no limit
-        | ({"ResumeRate": str(rate)} if rate else {}),
+        | ({"ResumeRate": str(rate)} if rate else {})
+        | _watts(watts),
         nodes=tuple(_node_lines(compute, skus)),
         partitions=tuple(_partition_lines(site, compute)),
         gres=tuple(_gres_lines(compute)),
@@ -42,7 +44,22 @@ def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...]) -> Slu
         accounts=_accounts(site),
         key_epoch=site.scheduler.key_epoch,
         key_overlap_s=site.scheduler.key_overlap_seconds,
+        watts=watts,
     )
+
+
+def _watts(watts: WattsPlan | None) -> dict[str, str]:
+    if watts is None:
+        return {}
+    return {
+        "Licenses": f"{LICENSE}:{watts.total_w}",
+        # every job gets its watts there, whatever its user asks for
+        "JobSubmitPlugins": "lua",
+        # a job that waits for watts is planned for, so that smaller ones behind it do not take them for ever
+        "SchedulerParameters": "bf_licenses",
+        # reserved watts are accounted, and can be billed
+        "AccountingStorageTRES": f"gres/gpu,license/{LICENSE}",
+    }
 
 
 def _settings(site: Site, controllers: list[HostPlan], *, cgroups: bool, skus: list[Node]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gridmill.plan.power_report import PowerReport
 from gridmill.plan.site_plan import SitePlan
+from gridmill.plan.watts import WattsPlan
 from gridmill.render.tables import columns
 from gridmill.units import kilowatts
 
@@ -38,6 +39,8 @@ def power_table(plan: SitePlan, report: PowerReport) -> str:
     if report.gpu_caps_w:
         shown = ", ".join(f"{group} {watts} W" for group, watts in report.gpu_caps_w.items())
         lines += [f"power limit per GPU: {shown}", ""]
+    if watts := plan.slurm.watts:
+        lines += [f"Slurm holds the site: {watts_text(watts, plan.pue)}", ""]
     lines += columns(limits)
     if report.losses:
         losses = [("LOSS", "SURVIVE", "SURVIVE AT CAP", "LOST", "CAP PER GPU THEN")]
@@ -53,6 +56,14 @@ def power_table(plan: SitePlan, report: PowerReport) -> str:
         ]
         lines += ["", *columns(losses)]
     return "\n".join(lines)
+
+
+def watts_text(watts: WattsPlan, pue: float) -> str:
+    """What jobs may draw together, and where it comes from."""
+    return (
+        f"jobs may draw {kilowatts(watts.total_w)} above idle together"
+        f" = {watts.limit} {kilowatts(watts.meter_limit_w)} / PUE {pue:g} - {kilowatts(watts.base_w)} without any job"
+    )
 
 
 def size_table(answer: dict[str, Any]) -> str:

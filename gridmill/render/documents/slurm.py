@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from gridmill.plan.site_plan import HostPlan, SitePlan
@@ -29,6 +30,7 @@ def _controller(plan: SitePlan) -> Values:
         "slurm_controller_gres": list(plan.slurm.gres),
         "slurm_controller_cgroup": plan.slurm.cgroup,
         "slurm_controller_accounts": list(plan.slurm.accounts),
+        **({"slurm_controller_watts": asdict(plan.slurm.watts)} if plan.slurm.watts else {}),
         "slurm_controller_key_epoch": plan.slurm.key_epoch,
         "slurm_controller_adopt": "slurm" in plan.adopt,
         "slurm_controller_adopt_accounting": "accounting" in plan.adopt,
@@ -45,6 +47,7 @@ def _controller_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
         *({"check": "service", "name": name} for name in ("mariadb", "slurmdbd", "slurmctld")),
         *({"check": "slurm_partition", "name": partition["PartitionName"]} for partition in plan.slurm.partitions),
         {"check": "accounting", "cluster": plan.name},
+        *([{"check": "slurm_watts", "total": plan.slurm.watts.total_w}] if plan.slurm.watts else []),
         *(_keys_in_force(plan, unit) for unit in ("slurmdbd", "slurmctld")),
     ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gridmill.catalog import Catalog, Equipment, Node
 from gridmill.model import Power, Site
 from gridmill.model.pods import Pod, Rack, Slot
+from gridmill.rules.slurm import services_of
 
 PHASES = 3
 
@@ -58,10 +59,18 @@ class Consumer:
     """Whether it hangs on its rack's bus bar: its supplies are then those of the shelves, each on all three phases."""
     section: str = "nodes"
     """Where its group stands in the pod: `nodes` or `equipment`."""
+    idle_w: int = 0
+    """Draw without work."""
+    held: bool = False
+    """Whether it works only as far as Slurm lets it: a GPU node that runs jobs, in a site whose power is scheduled."""
 
     def draw_w(self, caps: Caps) -> int:
         """The most that the machine draws under these caps."""
         return self.fixed_w + (self.gpus * self.gpu.cap_w(caps) if self.gpu else 0)
+
+    def rise_w(self, caps: Caps) -> int:
+        """The most that work adds to its idle draw under these caps."""
+        return max(0, self.draw_w(caps) - self.idle_w)
 
     def alive(self, lost_feed: str) -> tuple[Supply, ...]:
         """Supplies that are left without a feed; none when they are too few to run."""
@@ -87,8 +96,24 @@ def shelves_of(pod: Pod, catalog: Catalog) -> Shelves:
 def consumers(site: Site, catalog: Catalog) -> list[Consumer]:
     """All machines and equipment whose SKU and rack are known (other rules refuse the rest)."""
     equipment = catalog.equipment
+    scheduled = site.power is not None and site.power.scheduled
+    runs_jobs = {
+        (pod_key, group_key)
+        for pod_key, pod in site.pods.items()
+        for group_key, group in pod.nodes.items()
+        if scheduled and "compute" in services_of(group, catalog)
+    }
     return [
-        _consumer(site.power, catalog, section, pod_key, group_key, sku, slot, pod.racks[slot.rack], shelves=shelves)
+        _consumer(
+            site.power,
+            catalog,
+            (section, pod_key, group_key),
+            runs_jobs,
+            sku,
+            slot,
+            pod.racks[slot.rack],
+            shelves=shelves,
+        )
         for pod_key, pod in site.pods.items()
         for shelves in (shelves_of(pod, catalog),)
         for section, group_key, group in pod.groups
@@ -101,15 +126,15 @@ def consumers(site: Site, catalog: Catalog) -> list[Consumer]:
 def _consumer(
     power: Power | None,
     catalog: Catalog,
-    section: str,
-    pod: str,
-    group: str,
+    place: tuple[str, str, str],
+    runs_jobs: set[tuple[str, str]],
     sku: Node | Equipment,
     slot: Slot,
     rack: Rack,
     *,
     shelves: Shelves,
 ) -> Consumer:
+    section, pod, group = place
     gpu, count, gpu_w = None, 0, 0
     if isinstance(sku, Node) and sku.gpu and sku.gpu.type in catalog.gpus:
         kind = catalog.gpus[sku.gpu.type]
@@ -137,4 +162,6 @@ def _consumer(
         bus_bar=sku.bus_bar,
         supply_w=sku.supplies.each if sku.supplies else None,
         needed=sku.supplies.needed if sku.supplies else 1,
+        idle_w=sku.power.idle,
+        held=gpu is not None and section == "nodes" and (pod, group) in runs_jobs,
     )

@@ -21,7 +21,7 @@ from gridmill.model.power import Cooling, Ups
 from gridmill.rules.power.bus_bars import bus_bar_limits
 from gridmill.rules.power.consumers import PHASES, Consumer
 from gridmill.rules.power.limit import NORMAL, Limit, Load
-from gridmill.rules.stages import NOW, Stage, stages
+from gridmill.rules.stages import NOW, stages
 from gridmill.units import NOMINAL_VOLTAGE, kilowatts
 
 PHASE_VOLTAGE = NOMINAL_VOLTAGE / 3**0.5
@@ -103,19 +103,35 @@ def _whole(site: Site, machines: list[Consumer]) -> Iterator[Limit]:
         path: Path = ("pods", pod, "budget")
         basis = "as agreed in the stack"
         yield Limit(path, f"the budget of {pod}", NORMAL, site.pods[pod].budget, _total(inside), basis=basis)
-    grid, total = site.grid, _total(machines)
+    grid = site.grid
     physical = grid.connection.apparent_va * grid.power_factor * (site.power.usable if site.power else 1)
     basis = f"{_kva(grid.connection.apparent_va)} of {grid.connection.text}{_factors(site)}"
-    yield Limit(("grid", "connection"), "the connection", NORMAL, physical, total, grid.pue, basis)
-    for stage in stages(site) if grid.contract and grid.contract.later else ():
-        inside = [machine for machine in machines if machine.pod in stage.pods]
-        yield _contracted(site, stage, _total(inside))
-    if grid.contract and not grid.contract.later:
-        yield _contracted(site, stages(site)[-1], total)
+    for suffix, total in _at_once(machines):
+        yield Limit(("grid", "connection"), f"the connection{suffix}", NORMAL, physical, total, grid.pue, basis)
+    if grid.contract is None:
+        return
+    for stage in stages(site) if grid.contract.later else stages(site)[-1:]:
+        inside = [machine for machine in machines if machine.pod in stage.pods] if grid.contract.later else machines
+        for suffix, total in _at_once(inside):
+            firm, name = stage.contract_w or 0, f"{stage.element}{suffix}"
+            yield Limit(stage.path, name, NORMAL, firm, total, grid.pue, "as contracted")
 
 
-def _contracted(site: Site, stage: Stage, load: Load) -> Limit:
-    return Limit(stage.path, stage.element, NORMAL, stage.contract_w or 0, load, site.grid.pue, "as contracted")
+def _at_once(machines: list[Consumer]) -> Iterator[tuple[str, Load]]:
+    """What the site may draw at once, with a suffix for the element's name.
+
+    Everything; or, where Slurm holds machines back, each kind of them working alone while the rest of them is idle.
+    """
+    held = {(machine.group, machine.sku): machine for machine in machines if machine.held}
+    if not held:
+        yield "", _total(machines)
+        return
+    idle = _total(machine for machine in machines if not machine.held)
+    idle.fixed_w += sum(machine.idle_w for machine in machines if machine.held)
+    for (group, _), machine in held.items():
+        one = idle.plus(machine, 1)
+        one.fixed_w -= machine.idle_w
+        yield f" with one node of {group} at work", one
 
 
 def _heat(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Limit]:

@@ -22,6 +22,7 @@ def power_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """Everything that the site's power does not hold, each with what would fit."""
     machines = consumers(site, catalog)
     found = [*_budget_problems(site), *_chain_problems(site, catalog), *_size_problems(site, catalog)]
+    found += _scheduled_problems(site, machines)
     rows = list(limits(site, catalog, machines))
     caps, more = planned_caps(site, machines, rows)
     found += more
@@ -81,6 +82,8 @@ def _budget_problems(site: Site) -> list[Problem]:
     ]
     if over:
         return over
+    if site.power and site.power.scheduled:  # Slurm keeps the sum, whatever the pods could draw together
+        return []
     found = stages(site)
     # pods only ever come: without a contract that changes, the last date is the hardest
     judged = found if contract and contract.later else found[-1:]
@@ -107,6 +110,14 @@ def _over_budget(site: Site, stage: Stage) -> Problem | None:
         )
     path: Path = stage.path if dated else ("grid", "connection")
     return Problem(path, message, f"at least {kilowatts(at_meter)} at the meter", hint)
+
+
+def _scheduled_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
+    """Slurm is to hold the power back where no job could draw any."""
+    if site.power is None or not site.power.scheduled or any(machine.held for machine in machines):
+        return []
+    message = "no group of GPU nodes runs jobs, so there is nothing that Slurm could hold back"
+    return [Problem(("power", "scheduled"), message, "GPU nodes that do `compute`", "remove the line")]
 
 
 def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
@@ -205,8 +216,12 @@ def _what_fits(limit: Limit, caps: Caps, machines: Sequence[Consumer]) -> list[s
         groups.setdefault((machine.group, machine.sku), []).append(machine)
     if limit.path[-1] != "sku":
         (group, sku), members = max(groups.items(), key=lambda item: item[1][0].draw_w(caps))
-        share = members[0].draw_w(caps) / sum(machine.draw_w(caps) for machine in inside)
-        fewer = math.ceil(-limit.margin_w(caps) / (limit.load.draw_w(caps) * limit.factor * share))
+        first = members[0]
+        if first.held and limit.path[0] == "grid":  # the others are idle there
+            fewer = math.ceil(-limit.margin_w(caps) / (first.idle_w * limit.factor))
+        else:
+            share = first.draw_w(caps) / sum(machine.draw_w(caps) for machine in inside)
+            fewer = math.ceil(-limit.margin_w(caps) / (limit.load.draw_w(caps) * limit.factor * share))
         if fewer < len(members):
             found.append(f"{fewer} node{'s' if fewer > 1 else ''} of {group} ({sku}) fewer")
         elif not found:

@@ -16,6 +16,7 @@ from ansible.module_utils.gridmill_node import (
     reboot,
     slurm_checks,
     slurm_keys,
+    slurm_watts,
     storage_checks,
     system_checks,
 )
@@ -51,6 +52,7 @@ SERVICES: dict[str, CheckFunction] = {
     "slurm_partition": slurm_checks.partition,
     "accounting": slurm_checks.accounting,
     "slurm_keys": slurm_keys.in_force,
+    "slurm_watts": slurm_watts.check,
 }
 KNOWN = {**HARDWARE, **SERVICES}
 # What a daemon reaches by itself some seconds after it was started.
@@ -58,6 +60,7 @@ SETTLES = frozenset(
     {
         *("service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"),
         *("moosefs_servers", "directory"),
+        "slurm_watts",
     }
 )
 

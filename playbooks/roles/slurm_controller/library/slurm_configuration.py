@@ -32,7 +32,7 @@ description:
   - An interrupted run leaves a mark, so that the next one reconfigures although the files are already right.
 options:
   files:
-    description: Text per file name; C(slurm.conf) is one of them.
+    description: Text per file name; C(slurm.conf) is one of them. A file without text is removed.
     type: dict
     required: true
   directory:
@@ -107,7 +107,7 @@ def write(files: dict[str, str | None], directory: Path) -> None:
 
 
 def take_over(
-    module: AnsibleModule, changed: dict[str, str], former: dict[str, str | None], *, reconfigure: bool
+    module: AnsibleModule, changed: dict[str, str | None], former: dict[str, str | None], *, reconfigure: bool
 ) -> None:
     """Write what changed and have a running slurmctld read it; put the former files back when it won't."""
     directory = Path(module.params["directory"])
@@ -115,7 +115,7 @@ def take_over(
     if changed:
         directory.mkdir(exist_ok=True)
         pending.touch()
-        write(dict(changed), directory)
+        write(changed, directory)
     if reconfigure:
         answer = run(["scontrol", "reconfigure"], timeout=RECONFIGURE_TIMEOUT)
         if not answer.ok:
@@ -132,12 +132,13 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    files = {str(name): str(text) for name, text in module.params["files"].items()}
+    wanted = {str(name): str(text) or None for name, text in module.params["files"].items()}
+    files = {name: text for name, text in wanted.items() if text is not None}
     directory = Path(module.params["directory"])
     present = {
-        name: (directory / name).read_text(encoding="utf-8") if (directory / name).exists() else None for name in files
+        name: (directory / name).read_text(encoding="utf-8") if (directory / name).exists() else None for name in wanted
     }
-    changed = {name: text for name, text in files.items() if present[name] != text}
+    changed = {name: text for name, text in wanted.items() if present[name] != text}
     running = run(["systemctl", "is-active", "--quiet", "slurmctld"]).ok
     pending = directory / PENDING
     stopping = stop_needed(present["slurm.conf"] or "", files["slurm.conf"]) if running else []
@@ -171,7 +172,7 @@ def main() -> None:
                 "before_header": f"{directory}/{name}",
                 "after_header": f"{directory}/{name}",
                 "before": present[name] or "",
-                "after": text,
+                "after": text or "",
             }
             for name, text in changed.items()
         ]
