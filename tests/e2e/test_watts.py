@@ -64,7 +64,7 @@ def test_a_job_from_before_runs_on_and_holds_its_watts(from_before: str, control
 def test_a_job_beyond_the_budget_waits_and_starts_when_watts_are_free(
     from_before: str, controller: Host, site: SiteCopy
 ) -> None:
-    del from_before
+    controller.run(f"scancel {from_before}")
     first = controller.check_output(f"{SUBMIT} --exclusive --nodes=1 {SLEEP}")
     until(controller, first, "RUNNING None")
     second = controller.check_output(f"{SUBMIT} --gres=gpu:8 --nodes=1 --licenses=watts:1 --exclusive {SLEEP}")
