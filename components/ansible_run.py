@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -17,22 +16,10 @@ from pulumi_command import local
 
 from components.host_preview import HostPreview
 
-ROOT = Path(__file__).resolve().parent.parent
 RUNNER = "exec ./.venv/bin/python -m operations.converge"
 """Relative: the engine starts commands in the project's directory, and no machine's path gets into the state."""
 
 APPLY_TIMEOUT = "120m"
-
-
-def playbook_digest(root: Path = ROOT) -> str:
-    """SHA-256 over the names and contents of everything that Ansible runs; part of the phase's inputs."""
-    digest = hashlib.sha256()
-    files = [root / "ansible.cfg", *sorted((root / "playbooks").rglob("*"))]
-    for path in files:
-        if path.is_file() and "__pycache__" not in path.parts:
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{path.relative_to(root)} {content}\n".encode())
-    return digest.hexdigest()[:32]
 
 
 @dataclass(frozen=True)

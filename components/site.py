@@ -6,7 +6,7 @@ from typing import Any, Optional, TypedDict
 
 import pulumi
 
-from components.ansible_run import Phase, document_digest, playbook_digest
+from components.ansible_run import Phase, document_digest
 from components.host_preview import HostPreview
 from components.pod import Pod
 from components.power import SitePower
@@ -14,6 +14,7 @@ from components.slurm import Acceptance, KeyRotation, SlurmControl
 from components.storage import Storage
 from gridmill.plan import SitePlan
 from gridmill.render.documents import ACCEPTANCE, CONTROL, KEYS, STORAGE, documents
+from operations.playbooks import playbook_digest
 
 SUMMARY_VERSION = 1
 """Version of the exported summary; it grows, it does not change."""

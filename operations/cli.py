@@ -20,6 +20,7 @@ from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from gridmill.rules.people import nearest
 from operations import backup_cli, growth_cli, power_cli
+from operations.drift import drift_data, drift_table, site_drift, status_of
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
 from operations.local_files import missing_files
@@ -163,6 +164,14 @@ def order_rollout(options: argparse.Namespace) -> int:
     return 0 if data["ok"] else 1
 
 
+def show_drift(options: argparse.Namespace) -> int:
+    """What is not as the last run left it; status 1 when something drifted, 2 when a machine can't be looked at."""
+    plan = _plan(options.stack)
+    hosts = site_drift(plan)
+    _print(drift_data(plan, hosts), options, drift_table(plan, hosts))
+    return status_of(hosts)
+
+
 def make_backup(options: argparse.Namespace) -> int:
     """Make a backup of the controller now, and fetch a copy."""
     data, text = backup_cli.backup(_plan(options.stack), options)
@@ -257,6 +266,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
         "show who did what to the site, and who is at work on it; check that the record is whole",
     ),
     "rollout": (order_rollout, "pause, continue or abort a run that changes nodes a wave at a time"),
+    "drift": (show_drift, "show what on the machines is no longer as the last run left it; changes nothing"),
     "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
     "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
     "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),

@@ -24,14 +24,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 when every host is ok, 1 when not, 2 when the run could not start."""
     parser = argparse.ArgumentParser(prog="operations.converge", description=__doc__)
     parser.add_argument("action", choices=("apply", "check", "remove"))
-    parser.add_argument("--all", action="store_true", help="also hosts that the ledger says are as planned")
+    whom = parser.add_mutually_exclusive_group()
+    whom.add_argument(
+        "--all", action="store_true", help="also hosts that the ledger says are as planned, if they differ"
+    )
+    whom.add_argument("--full", action="store_true", help="all hosts, without asking whether anything differs there")
     options = parser.parse_args(arguments)
     die_with_parent()
     secrets = take(SECRET_PREFIX)
     digests = take(DIGEST_PREFIX)
     try:
         document = read_document(sys.stdin.read())
-        return PhaseRun(document, options.action, secrets, digests, everything=options.all).run()
+        return PhaseRun(
+            document, options.action, secrets, digests, everything=options.all or options.full, judged=options.all
+        ).run()
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)
         return 2

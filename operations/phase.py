@@ -21,6 +21,7 @@ from operations.ledger import Entry, Ledger, departure, host_digests, subset
 from operations.locks import exclusive
 from operations.pod_rollout import hit, left_drained, roll
 from operations.results import RunResult
+from operations.seals import Sifting
 from operations.ssh import carried_secrets
 
 HOSTS_IN_PROGRESS = 32
@@ -55,16 +56,19 @@ class PhaseRun:
         digests: dict[str, str] | None = None,
         *,
         everything: bool = False,
+        judged: bool = False,
     ) -> None:
         """`action` is apply, check (Ansible's check mode) or remove (the document's decommission playbook).
 
-        `digests` (of roles) count as part of what a host was converged to; `everything` asks no ledger.
+        `digests` (of roles) count as part of what a host was converged to; `everything` asks no ledger, and `judged`
+        leaves out the hosts that are as they were left.
         """
         self.document = document
         self.action = action
         self.secrets = secrets
         self.digests = digests or {}
         self.everything = everything
+        self.judged = judged
         self.started = time.monotonic()
         self.result = RunResult.of(document.scope, [], action)
         self.directory = state_directory() / "sites" / document.site
@@ -85,7 +89,7 @@ class PhaseRun:
                 return self._remove(lock)
             if "controllers" in self.document.data:
                 return self._converge_pod(lock)
-            return self._finish(*self._play(self.document.playbook, self.document.data, lock))
+            return self._converge_all(lock)
 
     def _site(self) -> AbstractContextManager[Lease | None]:
         """The site's lease, for what changes something."""
@@ -124,6 +128,37 @@ class PhaseRun:
             return str(error)
         return ""
 
+    def _converge_all(self, lock: int) -> int:
+        """Converge all hosts of a phase that has no ledger."""
+        data = self.document.data
+        sifting = Sifting(self.document, self.secrets, self._say)
+        needed = self._sift(sifting, set(data["hosts"]))
+        status, log = 0, None
+        if needed or not data["hosts"]:
+            status, log = self._play(self.document.playbook, subset(data, needed), lock)
+        self._seal(sifting)
+        return self._finish(status, log)
+
+    def _sift(self, sifting: Sifting, names: set[str]) -> set[str]:
+        """The hosts that Ansible is needed for; of the others, the result knows."""
+        needed = sifting.sift(names, judged=self.judged, spend=self.action == "apply")
+        for name, items in sifting.clean.items():
+            self.result.as_left(name, items)
+        for name, why in sifting.unreachable.items():
+            self.result.record({"event": "unreachable", "host": name, "task": "connect", "message": why})
+            self._say(f"{name} FAILED in connect")
+        if sifting.clean:
+            self._say(f"{len(sifting.clean)} hosts are as they were left")
+        return needed
+
+    def _seal(self, sifting: Sifting) -> None:
+        """Remember what the hosts are like that a run went well on."""
+        if self.action == "apply":
+            good = {name: host for name, host in self.result.hosts.items() if host.items and self.result.host_ok(name)}
+            sifting.seal({name: host.items for name, host in good.items()})
+            for host in good.values():
+                host.items = []
+
     def _converge_pod(self, lock: int) -> int:
         """Converge the hosts that the change concerns, then take those out of service that left the plan."""
         data = self.document.data
@@ -147,20 +182,25 @@ class PhaseRun:
         for name, reason in sorted(self.result.maintenance.items()):
             self._say(f"{name} is left out: maintenance ({reason})")
         status, log = 0, None
-        rolled = self._hit(todo, entries, lock)
-        at_once = todo - set(rolled)
+        sifting = Sifting(self.document, self.secrets, self._say)
+        needed = self._sift(sifting, todo)
+        rolled = self._hit(needed, set(sifting.unreachable), entries, lock)
+        at_once = needed - set(rolled)
+        open_ = todo - set(rolled) - set(sifting.clean)
         kept = {
-            name: Entry(host["address"]) if name in at_once else entries[name] for name, host in data["hosts"].items()
+            name: Entry(host["address"]) if name in open_ or name not in entries else entries[name]
+            for name, host in data["hosts"].items()
         } | away
 
         def play(names: set[str]) -> None:
-            """Converge these, and have the ledger say how that ended."""
+            """Converge these, and have the ledger and their seals say how that ended."""
             nonlocal status, log, kept
             if self.action == "apply":  # a run that is killed must not leave the word of an earlier one
                 kept |= {name: Entry(data["hosts"][name]["address"]) for name in names}
                 ledger.write({**departed, **kept})
             ended, log = self._play(self.document.playbook, subset(data, names), lock)
             status = status or ended
+            self._seal(sifting)
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             kept |= {
                 name: Entry(kept[name].address, digests[name], now, self.result.reboot(name))
@@ -180,12 +220,15 @@ class PhaseRun:
                 ledger.write({**departed, **kept})
         return self._finish(status, log)
 
-    def _hit(self, todo: set[str], entries: dict[str, Entry], lock: int) -> dict[str, str]:
-        """Nodes in service whose jobs the change would hit, with the reason: they are changed in waves."""
+    def _hit(self, todo: set[str], dead: set[str], entries: dict[str, Entry], lock: int) -> dict[str, str]:
+        """Nodes in service whose jobs the change would hit, with the reason: they are changed in waves.
+
+        Dead ones are asked nothing; that an earlier rollout drained one and did not finish is remembered.
+        """
         compute = set(self.document.data["groups"].get("compute", {}).get("hosts", []))
         if self.action != "apply" or "rollout" not in self.document.data or not compute & set(entries):
             return {}
-        cut_off = left_drained(self.document, compute, todo)
+        cut_off = left_drained(self.document, compute, todo | dead)
         serving = {name for name in todo & compute - set(cut_off) if name in entries and entries[name].digest}
         if not serving:
             return cut_off

@@ -28,6 +28,8 @@ class HostResult:
     data: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """What people should know though nothing is wrong: what was there before, a reboot that is due."""
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """What the tasks manage on this host, for its seal; no part of the report."""
 
     @property
     def failed_checks(self) -> list[dict[str, Any]]:
@@ -46,6 +48,8 @@ class RunResult:
     nothing to check."""
     unchanged: list[str] = field(default_factory=list)
     """Hosts that the ledger says are as planned; nobody asked them."""
+    judged: list[str] = field(default_factory=list)
+    """Hosts that are as they were left, as their judge says."""
     departed: list[str] = field(default_factory=list)
     """Hosts that left the plan and were taken out of service."""
     maintenance: dict[str, str] = field(default_factory=dict)
@@ -64,6 +68,13 @@ class RunResult:
     def of(cls, scope: str, hosts: list[str], action: str = "apply") -> RunResult:
         """An empty result for these hosts."""
         return cls(scope, {host: HostResult() for host in hosts}, action)
+
+    def as_left(self, name: str, items: int) -> None:
+        """This host was judged: so many items are as they were left, and nothing is done."""
+        text = f"{items} items as they were left"
+        check = {"check": "seal", "ok": True, "expected": text, "found": text}
+        self.hosts[name] = HostResult(finished=True, checks=[check])
+        self.judged.append(name)
 
     def expect(self, hosts: list[str]) -> None:
         """These hosts must be heard of."""
@@ -94,6 +105,8 @@ class RunResult:
             host.data.update(event.get("data") or {})
         elif kind == "notes":
             host.notes.extend(event["notes"])
+        elif kind == "watched":
+            host.items.extend(event["items"])
         elif kind == "stats":
             host.changed = event["changed"]
             host.finished = True
@@ -151,6 +164,7 @@ class RunResult:
                 for name, host in self.hosts.items()
             },
             **({"unchanged": len(self.unchanged)} if self.unchanged else {}),
+            **({"judged": len(self.judged)} if self.judged else {}),
             **({"departed": self.departed} if self.departed else {}),
             **({"maintenance": self.maintenance} if self.maintenance else {}),
             **({"data": data} if data else {}),
@@ -168,9 +182,10 @@ class RunResult:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 1),
             "tasks": self.seconds,
-            "hosts": {name: {"ok": self._ok(host), **asdict(host)} for name, host in self.hosts.items()},
+            "hosts": {name: {"ok": self._ok(host), **_told(host)} for name, host in self.hosts.items()},
             "unchanged": self.unchanged,
             "unfinished": self.unfinished,
+            "judged": self.judged,
             "departed": self.departed,
             "maintenance": self.maintenance,
             "log": log,
@@ -211,6 +226,10 @@ class RunResult:
         lines.append(f"  {good} of {len(self.hosts)} hosts ok; the same command completes the run")
         lines.append(f"  log: {log}")
         return "\n".join(lines)
+
+
+def _told(host: HostResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(host).items() if name != "items"}
 
 
 def _check_text(check: dict[str, Any]) -> str:

@@ -107,7 +107,7 @@ def test_the_seam(recorder: Recorder, lab_plan: SitePlan) -> Any:
     """Exact command, standard input and environment of a phase; nothing that would replace or grow."""
 
     def check(_: object) -> None:
-        from components.ansible_run import playbook_digest  # noqa: PLC0415
+        from operations.playbooks import playbook_digest  # noqa: PLC0415
 
         inputs = dict(recorder.resources["lab-pod-a-converge"].inputs)
         assert json.loads(inputs.pop("stdin")) == documents(lab_plan)["pod-a"]
@@ -177,7 +177,7 @@ def test_every_pulumi_test_is_decorated() -> None:
 
 
 def test_the_playbook_digest_follows_content_and_names(tmp_path: Path) -> None:
-    from components.ansible_run import playbook_digest  # noqa: PLC0415
+    from operations.playbooks import playbook_digest  # noqa: PLC0415
 
     (tmp_path / "playbooks" / "__pycache__").mkdir(parents=True)
     (tmp_path / "ansible.cfg").write_text("")

@@ -140,9 +140,9 @@ class SiteCopy:
         return ["storage", "control", *(pod["key"] for pod in plan["pods"])]
 
     def converge(self, phase: str, action: str) -> dict[str, list[str]]:
-        """Run one phase over all its machines, without Pulumi; the tasks that changed something, by machine."""
+        """Run one phase over all its machines, whatever their seals say; the tasks that changed something, by machine."""
         document = self.run(".venv/bin/python", "-m", "operations.cli", "document", NAME, phase).stdout
-        self.run(".venv/bin/python", "-m", "operations.converge", action, "--all", stdin=document)
+        self.run(".venv/bin/python", "-m", "operations.converge", action, "--full", stdin=document)
         return self.changes(phase, action)
 
     def changes(self, phase: str, action: str) -> dict[str, list[str]]:

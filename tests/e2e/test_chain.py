@@ -212,14 +212,14 @@ def test_converging_again_changes_nothing_on_any_host(site: SiteCopy) -> None:
     """The recorded phase run once more by hand: changed=0 on every host."""
     for name in ("e2e-control-converge", "e2e-pod-a-converge"):
         document = site.resources()[name]["inputs"]["stdin"]
-        done = site.run(".venv/bin/python", "-m", "operations.converge", "apply", "--all", stdin=document)
+        done = site.run(".venv/bin/python", "-m", "operations.converge", "apply", "--full", stdin=document)
         hosts = json.loads(done.stdout)["hosts"]
         assert {host: result["changed"] for host, result in hosts.items()} == dict.fromkeys(hosts, 0)
 
 
 def test_check_mode_predicts_no_change(site: SiteCopy) -> None:
     document = site.resources()["e2e-pod-a-converge"]["inputs"]["stdin"]
-    done = site.run(".venv/bin/python", "-m", "operations.converge", "check", "--all", stdin=document)
+    done = site.run(".venv/bin/python", "-m", "operations.converge", "check", "--full", stdin=document)
     assert all(result["changed"] == 0 for result in json.loads(done.stdout)["hosts"].values())
 
 

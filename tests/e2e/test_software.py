@@ -121,7 +121,7 @@ class Driver:
 
     def converge(self, document: dict[str, Any], action: str, *, check: bool = True) -> tuple[list[str], str]:
         """Tasks that changed something, or would, and what the runner said."""
-        command = [".venv/bin/python", "-m", "operations.converge", action, "--all"]
+        command = [".venv/bin/python", "-m", "operations.converge", action, "--full"]
         done = self.site.run(*command, stdin=json.dumps(document), check=check)
         assert (done.status == 0) is check, done.text[-3000:]
         return self.site.changes("driver", action)[STORE], done.text

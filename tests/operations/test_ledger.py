@@ -18,6 +18,7 @@ from operations import converge, ledger, phase, pod_rollout
 from operations.errors import OperationError
 from operations.keeper import answer
 from operations.ledger import Entry, departure, host_digests, subset
+from operations.seals import Sifting
 
 NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
 
@@ -145,6 +146,16 @@ class Runs:
         return 2 if self.bad & set(data["hosts"]) else 0
 
 
+class NoSeals(Sifting):
+    """No machine has a seal, or gets one."""
+
+    def sift(self, names: set[str], *, judged: bool, spend: bool) -> set[str]:
+        return names
+
+    def seal(self, items: Any) -> None:
+        pass
+
+
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     found = Runs()
@@ -158,6 +169,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setattr(pod_rollout, "reboot", found.reboot)
     monkeypatch.setattr(phase, "ask_keeper", lambda *_: lambda request: answer(request, str(tmp_path / "keeper")))
     monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_keys": "a2V5"})
+    monkeypatch.setattr(phase, "Sifting", NoSeals)
     monkeypatch.setattr(converge, "die_with_parent", lambda: None)
     return found
 

@@ -2,9 +2,11 @@
 # What people read goes to the log by the ordinary stdout callback; this one carries no task arguments.
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -15,13 +17,26 @@ type: notification
 short_description: Events for Gridmill's runner
 description:
   - Writes the start of tasks, changes (in check mode foreseen ones), failures, checks (every task result with a list
-    C(gridmill_checks)), notes (those with C(gridmill_notes)) and the final counts to the descriptor named in the
-    environment variable C(GRIDMILL_EVENTS_FD); silent without it.
+    C(gridmill_checks)), notes (those with C(gridmill_notes)), what a task manages on the machine, and the final counts
+    to the descriptor named in the environment variable C(GRIDMILL_EVENTS_FD); silent without it.
 options: {}
 """
 
 FILE_MODULES = {"template", "copy", "file", "blockinfile"}
 MOST_LINES = 200
+
+
+WATCHED = Path(__file__).resolve().parent.parent / "module_utils" / "gridmill_node" / "watched.py"
+
+
+def _load_watched() -> Any:
+    """The collectors, which are shared with modules and so not importable from here by name."""
+    spec = importlib.util.spec_from_file_location("gridmill_watched", WATCHED)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{WATCHED} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class CallbackModule(CallbackBase):
@@ -34,6 +49,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         descriptor = os.environ.get("GRIDMILL_EVENTS_FD")
         self._stream = os.fdopen(int(descriptor), "w", encoding="utf-8", closefd=False) if descriptor else None
+        self._watched = _load_watched()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool = False) -> None:
         role = task._role.get_name() if task._role else ""
@@ -47,6 +63,7 @@ class CallbackModule(CallbackBase):
         self._checks(result)
         if notes := _result(result).get("gridmill_notes"):
             self._emit(event="notes", host=self._host(result), notes=notes)
+        self._watch(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if ignore_errors:
@@ -63,6 +80,18 @@ class CallbackModule(CallbackBase):
             numbers = stats.summarize(host)
             if not numbers["failures"] and not numbers["unreachable"]:
                 self._emit(event="stats", host=host, changed=numbers["changed"])
+
+    def _watch(self, result: Any) -> None:
+        """Tell what the task manages. Of tasks with no_log only arguments are known, of which collectors take names."""
+        found = _result(result)
+        rounds = [one for one in found.get("results") or [found] if isinstance(one, dict) and not one.get("skipped")]
+        given = result._task_fields.get("args") or {}
+        items = []
+        for one in rounds:
+            arguments = (one.get("invocation") or {}).get("module_args") or given
+            items += self._watched.watched(result._task.resolved_action or result._task.action, arguments, one)
+        if items:
+            self._emit(event="watched", host=self._host(result), items=items)
 
     def _checks(self, result: Any) -> bool:
         checks = _result(result).get("gridmill_checks")

@@ -15,6 +15,7 @@ from ansible.module_utils.gridmill_node.in_force import (
     Clock,
     actions,
     fingerprint,
+    noted_in,
     outdated,
     parse_unit,
 )
@@ -84,14 +85,6 @@ files:
 """
 
 TIMEOUT = 300.0
-
-
-def noted_in(note: Path) -> dict[str, tuple[int, int]]:
-    """What earlier runs put in force since the machine started; an unreadable note counts as none."""
-    try:
-        return {name: (int(value[0]), int(value[1])) for name, value in json.loads(note.read_text("utf-8")).items()}
-    except (OSError, ValueError, TypeError, AttributeError, LookupError):
-        return {}
 
 
 def keep(note: Path, found: dict[str, tuple[int, int]]) -> None:

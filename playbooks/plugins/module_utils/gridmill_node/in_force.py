@@ -6,6 +6,7 @@ in force and noted. Change times (ctime) count: packages and copies keep modific
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -108,3 +109,11 @@ def outdated(found: Mapping[str, Fingerprint | None], noted: Mapping[str, Finger
         for name, print_ in found.items()
         if print_ is not None and print_[0] > started and noted.get(name) != print_
     ]
+
+
+def noted_in(note: Path) -> dict[str, tuple[int, int]]:
+    """What earlier runs put in force since the machine started; an unreadable note counts as none."""
+    try:
+        return {name: (int(value[0]), int(value[1])) for name, value in json.loads(note.read_text("utf-8")).items()}
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):
+        return {}

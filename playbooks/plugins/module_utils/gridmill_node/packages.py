@@ -10,7 +10,7 @@ from ansible.module_utils.gridmill_node.commands import Run
 SHOW = "${Package}\t${db:Status-Status}\t${Version}\n"
 SHOW_WANT = "${Package}\t${db:Status-Want}\n"
 LOCKED = re.compile(r"lock was locked by another process|unable to lock|status database area is locked", re.IGNORECASE)
-_HALFWAY = frozenset({"unpacked", "half-configured", "triggers-awaited", "triggers-pending"})
+HALFWAY = frozenset({"unpacked", "half-configured", "triggers-awaited", "triggers-pending"})
 
 
 def parse_installed(output: str) -> dict[str, str]:
@@ -26,7 +26,7 @@ def parse_installed(output: str) -> dict[str, str]:
 def interrupted(output: str) -> list[str]:
     """Packages that are unpacked and not configured, from dpkg-query with the format SHOW over all packages."""
     rows = [line.split("\t") for line in output.splitlines()]
-    return [row[0] for row in rows if len(row) > 1 and row[1] in _HALFWAY]
+    return [row[0] for row in rows if len(row) > 1 and row[1] in HALFWAY]
 
 
 def parse_offered(output: str) -> dict[str, list[str]]:
