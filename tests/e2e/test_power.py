@@ -40,6 +40,14 @@ def test_the_limit_is_in_force_before_slurmd_and_verified(site: SiteCopy, gpu1: 
 
 def test_a_limit_changed_by_hand_is_foretold_and_mended(site: SiteCopy, gpu1: Host) -> None:
     gpu1.check_output("nvidia-smi --id=3 --power-limit=450")
+    command = (".venv/bin/python", "-m", "operations.cli")
+    status = json.loads(site.run(*command, "status", "e2e", "--json", check=False).stdout)
+    problems = {node["name"]: node["problems"] for node in status["nodes"] if node["problems"]}
+    assert problems == {"pod-a-r1-u01": [f"GPU 3: power limit 450 W, planned {CAP_W} W"]}
+    done = site.run(*command, "power", "e2e", "--measured", "--html", "power.html", check=False)
+    assert done.status == 1
+    page = (site.directory / "power.html").read_text(encoding="utf-8")
+    assert f'1 x 450 W, 7 x {CAP_W} W <span class="sim">simulated</span>' in page
     foretold = site.converge("pod-a", "check")
     assert site.converge("pod-a", "apply") == foretold
     assert any("power limit" in text for text in map(str, foretold["pod-a-r1-u01"]))
