@@ -75,8 +75,9 @@ class Cuda(Part):
     """The CUDA toolkit, for building programs. Running them needs the driver only, which every GPU node has."""
 
     toolkit: Literal["none", "shared", "node"] = "none"
-    """Where it is installed. `shared`: on the machines on which users log in, for building there. `node`: on those and
-    on every machine that runs jobs (5 GB each)."""
+    """Where it is installed. `shared`: on the machines on which users log in, for building there; nothing is mounted,
+    since packages of NVIDIA and Debian can't be moved from their places. `node`: on those and on every machine that
+    runs jobs (5 GB each)."""
     versions: list[Version] = Field(default_factory=list)
     """Versions side by side, such as ["12.4"]."""
 

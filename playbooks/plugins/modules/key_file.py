@@ -7,11 +7,10 @@ import base64
 import binascii
 import os
 import pwd
-import stat
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.private_files import MODE, write_private
+from ansible.module_utils.gridmill_node.private_files import make_private, write_private
 
 DOCUMENTATION = r"""
 module: key_file
@@ -87,11 +86,7 @@ def main() -> None:
         module.fail_json(msg=f"no user {module.params['owner']}: install the package that makes it first")
     if differs:
         write_private(path, wanted, entry.pw_uid, entry.pw_gid)
-    status = path.stat()
-    wrong = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (entry.pw_uid, entry.pw_gid, MODE)
-    if wrong and not module.check_mode:
-        os.chown(path, entry.pw_uid, entry.pw_gid)
-        path.chmod(MODE)
+    wrong = make_private(path, entry.pw_uid, entry.pw_gid, dry=module.check_mode)
     module.exit_json(changed=differs or wrong, written=differs)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -22,6 +23,7 @@ from ansible.module_utils.gridmill_node.packages import (
     interrupted,
     not_held,
     offered,
+    removals,
     simulated,
 )
 
@@ -48,6 +50,11 @@ options:
     type: list
     elements: str
     default: []
+  record:
+    description: File that remembers which of O(wanted) were not there before this module installed them. Those that it
+      names and that are no longer wanted are removed, with what APT installed for them alone, unless a package of
+      somebody else needs one of them.
+    type: path
   held:
     description: Packages among O(wanted) that no upgrade may move; only this module does.
     type: list
@@ -91,6 +98,11 @@ removed:
 held:
   description: Packages that were put on hold, or would be in check mode.
   returned: always
+  type: list
+  elements: str
+gridmill_notes:
+  description: What no longer is wanted and stays, since somebody else's packages need it.
+  returned: success
   type: list
   elements: str
 """
@@ -248,7 +260,9 @@ def work(module: AnsibleModule) -> None:
     specifications, problems = (missing(wanted), []) if pending else select(wanted)
     if problems:
         module.fail_json(msg=f"nothing was changed; {'; '.join(problems)}")
-    removed = sorted(have(params.get("absent") or []))
+    record = Path(params["record"]) if params.get("record") else None
+    leaving, notes = leave(remembered(record) - set(wanted), [] if pending else specifications)
+    removed = sorted({*have(params.get("absent") or []), *leaving})
     changes = [*specifications, *(f"{name}-" for name in removed)]
     lines = "".join(f"+{name}\n" for name in specifications)
     preferred = file is not None and reads(file) != (text or "")
@@ -260,6 +274,8 @@ def work(module: AnsibleModule) -> None:
         lines = simulated(answer.output)
     if preferred and file and not module.check_mode:
         write(file, text or "")
+    if record and not module.check_mode:  # before anything is installed, so that a run that is cut short knows
+        remember(record, {name.partition("=")[0] for name in specifications} - set(have(wanted)), set(wanted))
     if changes and not module.check_mode:
         answer = install(changes, not params["start_services"])
         if not answer.ok:
@@ -272,8 +288,47 @@ def work(module: AnsibleModule) -> None:
         installed=specifications,
         removed=removed,
         held=held,
+        gridmill_notes=notes,
         diff={"prepared": lines},
     )
+
+
+def remembered(record: Path | None) -> set[str]:
+    """Packages that this module once installed."""
+    return set(json.loads(record.read_text(encoding="utf-8"))["packages"]) if record and record.exists() else set()
+
+
+def remember(record: Path, new: set[str], wanted: set[str]) -> None:
+    """Add what is about to be installed; forget what is neither wanted nor there."""
+    before = remembered(record)
+    after = (before & {*wanted, *have(sorted(before))}) | new
+    if after != before:
+        record.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write(record, json.dumps({"packages": sorted(after)}) + "\n")
+
+
+def leave(names: set[str], specifications: list[str]) -> tuple[list[str], list[str]]:
+    """What is removed with packages that are no longer wanted, while others are installed, and notes on those that
+    somebody else's packages need."""
+    going, notes = sorted(have(sorted(names))), []
+    for name in list(going):
+        others = set(would_remove(["remove", *going])) - set(going)
+        if not others:
+            break
+        if needing := sorted(set(would_remove(["remove", name])) - set(going)):
+            going.remove(name)
+            notes.append(f"{name} left the plan and stays: {', '.join(needing)} need{'s' * (len(needing) == 1)} it")
+    if not going:
+        return [], notes
+    unused_before = set(would_remove(["autoremove"]))
+    words = ["--auto-remove", "install", *specifications, *(f"{name}-" for name in going)]
+    return sorted({*going, *would_remove(words)} - (unused_before - set(going))), notes
+
+
+def would_remove(words: list[str]) -> list[str]:
+    """What APT would remove."""
+    found: list[str] = removals(run(["apt-get", *OPTIONS, "--simulate", *words], timeout=TIMEOUT).output)
+    return found
 
 
 def missing(wanted: dict[str, str]) -> list[str]:
@@ -302,6 +357,7 @@ def main() -> None:
         argument_spec={
             "wanted": {"type": "dict", "required": True},
             "absent": {"type": "list", "elements": "str", "default": []},
+            "record": {"type": "path"},
             "held": {"type": "list", "elements": "str", "default": []},
             "preferences_file": {"type": "path"},
             "preferences": {"type": "str", "default": ""},

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import os
 import pwd
-import stat
 import time
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.gridmill_node.private_files import MODE, write_private
+from ansible.module_utils.gridmill_node.private_files import make_private, write_private
 from ansible.module_utils.gridmill_node.slurm_keys import KeysError, KeySet, accept, drop, parse, printed, sign
 
 DOCUMENTATION = r"""
@@ -98,11 +96,7 @@ def main() -> None:
         if stage == "drop":
             time.sleep(max(0.0, path.stat().st_ctime + module.params["overlap"] - time.time()))
         write_private(path, printed(wanted).encode(), entry.pw_uid, entry.pw_gid)
-    status = path.stat()
-    wrong = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) != (entry.pw_uid, entry.pw_gid, MODE)
-    if wrong and not module.check_mode:
-        os.chown(path, entry.pw_uid, entry.pw_gid)
-        path.chmod(MODE)
+    wrong = make_private(path, entry.pw_uid, entry.pw_gid, dry=module.check_mode)
     module.exit_json(changed=differs or wrong, epochs=sorted(wanted.keys))
 
 

@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.gridmill_node.volumes import not_mounted
 
 DOCUMENTATION = r"""
 module: storage_directories
@@ -79,11 +80,7 @@ def main() -> None:
         if not module.check_mode:
             module.fail_json(msg=f"no user {owner}: install the package that makes it first")
         entry = None
-    problems = [
-        f"{path.parent} is no mount point: is its disk there, and in /etc/fstab?"
-        for path in wanted
-        if module.params["mounted"] and not path.parent.is_mount()
-    ]
+    problems = not_mounted([path.parent for path in wanted], module.params["mounted"])
     missing = [path for path in wanted if not path.exists()]
     for path in wanted:
         if path.exists() and entry and path.lstat().st_uid != entry.pw_uid:

@@ -63,11 +63,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     work = volumes.compare(volumes.directories(module.params["volumes"], module.params["people"]))
-    problems = [
-        f"{path} is no mount point: is its disk there, and in /etc/fstab?"
-        for path in module.params["directories"]
-        if module.params["mounted"] and not Path(path).is_mount()
-    ] + work.problems
+    places = [Path(path) for path in module.params["directories"]]
+    problems = volumes.not_mounted(places, module.params["mounted"]) + work.problems
     if problems:
         module.fail_json(msg="; ".join(problems))
     if not module.check_mode:

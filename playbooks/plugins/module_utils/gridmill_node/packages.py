@@ -89,3 +89,9 @@ def simulated(output: str) -> str:
             case ["Remv", name, *_]:
                 lines.append(f"-{name}")
     return "".join(f"{line}\n" for line in sorted(lines))
+
+
+def removals(output: str) -> list[str]:
+    """Packages that `apt-get --simulate` would remove."""
+    rows = [line.split() for line in output.splitlines()]
+    return [row[1] for row in rows if len(row) > 1 and row[0] in {"Remv", "Purg"}]

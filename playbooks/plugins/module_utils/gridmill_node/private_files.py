@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 MODE = 0o600
@@ -18,3 +19,14 @@ def write_private(path: Path, content: bytes, uid: int, gid: int) -> None:
         os.fsync(file.fileno())
     os.chown(new, uid, gid)
     new.replace(path)
+
+
+def make_private(path: Path, uid: int, gid: int, *, dry: bool) -> bool:
+    """Give a file to its owner alone; whether it was not, which stays when `dry`."""
+    status = path.stat()
+    if (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (uid, gid, MODE):
+        return False
+    if not dry:
+        os.chown(path, uid, gid)
+        path.chmod(MODE)
+    return True

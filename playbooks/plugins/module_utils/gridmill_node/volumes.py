@@ -28,6 +28,12 @@ class Directory:
     home: bool = False
 
 
+def not_mounted(places: Iterable[Path], mounted: bool) -> list[str]:
+    """What is wrong with places that must be mount points, if they must."""
+    wrong = [path for path in places if mounted and not path.is_mount()]
+    return [f"{path} is no mount point: is its disk there, and in /etc/fstab?" for path in wrong]
+
+
 def directories(volumes: Mapping[str, Mapping[str, Any]], people: Iterable[Mapping[str, Any]]) -> list[Directory]:
     """Directories of all volumes; `path` of a volume is its place, and what it holds decides the rest."""
     found = []
