@@ -157,6 +157,15 @@ def test_a_unit_is_restarted_once(in_force: tuple[Any, Machine, dict[str, Any]])
     assert run_module(module, params)["changed"] is False
 
 
+def test_two_tasks_about_one_unit_do_not_forget_each_others_files(
+    in_force: tuple[Any, Machine, dict[str, Any]],
+) -> None:
+    module, _, params = in_force
+    first, second = {**params, "reload": []}, {**params, "restart": []}
+    assert [run_module(module, one)["changed"] for one in (first, second)] == [True, True]
+    assert [run_module(module, one)["changed"] for one in (first, second)] == [False, False]
+
+
 def test_what_failed_stays_open(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
     module, machine, params = in_force
     machine.answers["systemctl restart"] = Result(1, "", "Job for x.service failed.")

@@ -24,7 +24,10 @@ options:
     description: What goes with it.
     type: list
     elements: path
-    default: [/etc/sssd/gridmill-directory.pem, /etc/ssh/sshd_config.d/20-gridmill-directory.conf]
+    default:
+      - /etc/sssd/gridmill-directory.pem
+      - /etc/ssh/sshd_config.d/20-gridmill-directory.conf
+      - /etc/systemd/system/sssd.service.d/gridmill.conf
 author: [Gridmill]
 """
 
@@ -41,6 +44,11 @@ left:
 """
 
 OURS = "# Written by Gridmill."
+FILES = (
+    "/etc/sssd/gridmill-directory.pem",
+    "/etc/ssh/sshd_config.d/20-gridmill-directory.conf",
+    "/etc/systemd/system/sssd.service.d/gridmill.conf",
+)
 COMMANDS = (["systemctl", "disable", "--now", "sssd"], ["systemctl", "reload", "ssh"])
 
 
@@ -48,11 +56,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "configuration": {"type": "path", "default": "/etc/sssd/sssd.conf"},
-            "files": {
-                "type": "list",
-                "elements": "path",
-                "default": ["/etc/sssd/gridmill-directory.pem", "/etc/ssh/sshd_config.d/20-gridmill-directory.conf"],
-            },
+            "files": {"type": "list", "elements": "path", "default": list(FILES)},
         },
         supports_check_mode=True,
     )

@@ -126,7 +126,7 @@ def main() -> None:
             if not answer.ok:
                 module.fail_json(msg=f"{' '.join(argv)}: {answer.complaint()}; journalctl --unit {name} may say why")
         if old:
-            keep(note, {path: print_ for path, print_ in found.items() if print_ is not None})
+            keep(note, noted | {path: print_ for path, print_ in found.items() if print_ is not None})
     lines = [f"{step} {name}" for step in steps]
     module.exit_json(
         changed=bool(set(steps) - {READ_AGAIN}),
