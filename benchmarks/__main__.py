@@ -10,7 +10,7 @@ import sys
 
 from benchmarks.measure import table
 
-NAMES = ("plan", "inventory", "preview", "node")
+NAMES = ("plan", "inventory", "preview", "node", "judge")
 DEFAULT = ("plan", "inventory", "preview")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,22 @@ def call_all(connection: Connection, calls: Mapping[str, Call], *, at_once: int 
     return {name: found[name] for name in calls}
 
 
+async def silence(address: str) -> str:
+    """Why nobody listens there; empty when somebody does. The kernel's word counts, however late this process asks."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setblocking(False)
+        try:
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(probe, (address, PORT)), CONNECT_TIMEOUT_S)
+        except TimeoutError:
+            try:
+                probe.getpeername()
+            except OSError:
+                return f"no answer within {CONNECT_TIMEOUT_S} s"
+        except OSError as error:
+            return str(error)
+    return ""
+
+
 class _Round:
     """One call to each host."""
 
@@ -104,13 +121,9 @@ class _Round:
     async def _look(self, name: str) -> None:
         """Put a host back into the queue when somebody listens there; else say that nobody does."""
         address = self._calls[name].address
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(address, PORT), CONNECT_TIMEOUT_S)
-        except (OSError, TimeoutError) as error:
-            why = str(error) or f"no answer within {CONNECT_TIMEOUT_S} s"
+        if why := await silence(address):
             self._found[name] = Outcome(NO_CONNECTION, error=f"connect to {address} port {PORT}: {why}")
             return
-        writer.close()
         self._alive.add(name)
         self._waiting.append(name)
 
