@@ -1,7 +1,7 @@
 """The site: everything that one stack brings up, and the summary that it exports."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
 import pulumi
@@ -13,6 +13,7 @@ from components.power import SitePower
 from components.slurm import Acceptance, KeyRotation, SlurmControl
 from components.storage import Storage
 from gridmill.plan import SitePlan
+from gridmill.plan.change import Holdings
 from gridmill.render.documents import ACCEPTANCE, CONTROL, KEYS, STORAGE, documents
 from operations.playbooks import playbook_digest
 
@@ -29,6 +30,16 @@ class SiteArgs(TypedDict):
     """What may be drawn at the meter, in W."""
     meter_w: pulumi.Input[int]
     """Nameplate of all machines at the meter, in W."""
+    machines: pulumi.Input[Mapping[str, Any]]
+    """Machines by pod and SKU, as host list expressions."""
+    workers: pulumi.Input[Sequence[str]]
+    """Nodes in service that run jobs, as host list expressions."""
+    data: pulumi.Input[Mapping[str, Any]]
+    """Machines that keep data, by `the controller` or the name of a volume."""
+    largest_loss: pulumi.Input[int]
+    """Share of the workers that may go without consent, in percent."""
+    consent: pulumi.Input[Mapping[str, str]]
+    """Reason by name of a change that puts data at risk or takes many nodes."""
 
 
 class Site(pulumi.ComponentResource):
@@ -45,11 +56,17 @@ class Site(pulumi.ComponentResource):
         host_keys: Mapping[str, str],
         opts: Optional[pulumi.ResourceOptions] = None,
     ) -> None:
+        held = Holdings.of(plan)
         args: SiteArgs = {
             "domain": plan.domain,
             "supernet": plan.supernet,
             "grid_limit_w": plan.grid_limit_w,
             "meter_w": plan.meter_w,
+            "machines": held.machines,
+            "workers": held.workers,
+            "data": held.data,
+            "largest_loss": held.largest_loss,
+            "consent": held.consent,
         }
         super().__init__("gridmill:index:Site", name, dict(args), opts)
         inside = pulumi.ResourceOptions(parent=self)

@@ -97,6 +97,15 @@ def parse_seconds(value: object) -> int:
     return _parse(value, _TIME, "a time such as 120 s or 2 min")
 
 
+def parse_percent(value: object) -> int:
+    """`"25 %"` as 25."""
+    match = re.fullmatch(r"([0-9]{1,2}|100) ?%", value, re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        plain = isinstance(value, int) and not isinstance(value, bool)
+        raise _refuse(value, "a share such as 25 %", f"write the unit: {value} %" if plain else "")
+    return int(match[1])
+
+
 Watts = Annotated[
     int,
     BeforeValidator(parse_power),
@@ -136,6 +145,11 @@ Seconds = Annotated[
         {"type": "string", "pattern": r"^[0-9]+ ?(s|min|h)$", "examples": ["120 s"]},
         mode="validation",
     ),
+]
+Percent = Annotated[
+    int,
+    BeforeValidator(parse_percent),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,3} ?%$", "examples": ["25 %"]}, mode="validation"),
 ]
 
 

@@ -79,7 +79,7 @@ class Site(Part):
     adopt: Annotated[list[Consent], Field(default_factory=list)]
     """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
     changes: Annotated[Changes, Field(default_factory=lambda: Changes.model_validate({}))]
-    """How changes are made: previews on machines."""
+    """How changes are made: previews on machines, and consents."""
     storage: Storage | None = None
     """Shared file systems; without it storage nodes are brought up and nothing is mounted."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]

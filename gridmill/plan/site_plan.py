@@ -198,11 +198,21 @@ class ChangesPlan:
     """Whether a preview asks machines."""
     preview_limit_s: int
     rollout: RolloutPlan
+    largest_loss_percent: int
+    consent: dict[str, str]
+    """Reason by name of a change."""
 
     @classmethod
     def of(cls, changes: Changes) -> ChangesPlan:
         """As the stack says."""
-        return cls(changes.preview.machines, changes.preview.limit, RolloutPlan.of(changes))
+        preview = changes.preview
+        return cls(
+            preview.machines,
+            preview.limit,
+            RolloutPlan.of(changes),
+            changes.largest_loss,
+            dict(changes.consent),
+        )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.trial]
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
 HOME, SCRATCH = "/shared/home", "/scratch"
 SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
+CONSENT = "    changes: {consent: {volume scratch: nobody needs it}}\n"
 
 
 def mounted(host: Host, path: str) -> bool:
@@ -24,6 +25,10 @@ def mounted(host: Host, path: str) -> bool:
 def test_a_volume_in_use_is_not_unmounted(site: SiteCopy, gpu1: Host) -> None:
     gpu1.check_output(f"systemd-run --quiet --unit=holder --working-directory={SCRATCH} sleep 900")
     site.edit(SCRATCH_LINE, "")
+    refused = site.pulumi("up", "--yes", check=False)
+    assert "volume scratch leaves: nothing mounts what it holds" in refused.text
+    assert "volume scratch: why it is wanted" in refused.text
+    site.edit("    scheduler:\n", f"{CONSENT}    scheduler:\n")
     done = site.pulumi("up", "--yes", check=False)
     assert done.status != 0
     assert re.search(rf"{GPU_1}.* scratch at {SCRATCH} is in use by \d+ \(sleep\)", done.text), done.text[-3000:]

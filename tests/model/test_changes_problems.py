@@ -29,6 +29,10 @@ def with_changes(written: str, directory: Path) -> Path:
         ("preview: {limit: 0 s}", "changes.preview.limit", "0 s is not a quantity",
          "a positive amount, whole in its base unit"),
         ("preview: {machines: maybe}", "changes.preview.machines", "`maybe` is not valid", ""),
+        ("largestLoss: 25", "changes.largestLoss", "25 is not a quantity", "write the unit: 25 %"),
+        ("largestLoss: 101 %", "changes.largestLoss", "101 % is not a quantity", ""),
+        ("consent: {everything: why not}", "changes.consent.everything", "as a key, `everything` is not valid", ""),
+        ("consent: {volume scratch: ''}", "changes.consent.volume scratch", "`` is not valid", ""),
         ("previews: {}", "changes.previews", "unknown key", "did you mean `preview`?"),
     ],
 )  # fmt: skip
@@ -45,3 +49,4 @@ def test_units() -> None:
     data["changes"] = {"preview": {"limit": "5 min", "machines": False}}
     plan = plan_site(build_definition(data, ROOT))
     assert (plan.changes.asks_machines, plan.changes.preview_limit_s) == (False, 300)
+    assert (plan.changes.largest_loss_percent, plan.changes.consent) == (25, {})
