@@ -20,6 +20,7 @@ from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from gridmill.rules.people import nearest
 from operations import backup_cli, growth_cli, power_cli
+from operations.ci_preview import add_ci_arguments, ci_preview
 from operations.drift import drift_data, drift_table, site_drift, status_of
 from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (function, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(function=function)
+        BEFORE_STACK.get(name, _nothing)(command)
         if function is show_size:
             add_size_arguments(command)
         elif function not in (schema, summary):
@@ -172,6 +174,15 @@ def show_drift(options: argparse.Namespace) -> int:
     return status_of(hosts)
 
 
+def run_ci(options: argparse.Namespace) -> int:
+    """Preview for a merge request; status 0 allowed, 2 needs approval, 1 problem."""
+    return ci_preview(options, _plan)
+
+
+def _nothing(command: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
 def make_backup(options: argparse.Namespace) -> int:
     """Make a backup of the controller now, and fetch a copy."""
     data, text = backup_cli.backup(_plan(options.stack), options)
@@ -248,6 +259,8 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
 }
 """What commands take that are told by the modules that carry them out."""
 
+BEFORE_STACK: dict[str, Callable[[argparse.ArgumentParser], None]] = {"ci": add_ci_arguments}
+"""Arguments that stand before the stack, by command."""
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
@@ -267,6 +280,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     ),
     "rollout": (order_rollout, "pause, continue or abort a run that changes nodes a wave at a time"),
     "drift": (show_drift, "show what on the machines is no longer as the last run left it; changes nothing"),
+    "ci": (run_ci, "preview for a merge request: comment, JSON or page; status 0 allowed, 2 needs approval, 1 problem"),
     "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
     "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
     "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),
