@@ -180,12 +180,13 @@ def _levels(inputs: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def resource(step: dict[str, Any]) -> dict[str, Any]:
-    """One changed resource: operation, type, name, and which inputs change."""
+    """One changed resource: operation, type, name, and which inputs change; none of one that comes or goes."""
+    before, after = _inputs(step, "oldState"), _inputs(step, "newState")
     return {
         "op": step["op"],
         "type": _type(step),
         "name": _name(step),
-        "inputs": sorted({key.partition(".")[0].partition("[")[0] for key in step.get("detailedDiff") or {}}),
+        "inputs": sorted(key for key in {**before, **after} if before.get(key) != after.get(key)) if before else [],
     }
 
 

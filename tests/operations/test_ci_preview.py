@@ -40,8 +40,7 @@ def step(kind: str, name: str, before: dict[str, Any], after: dict[str, Any], **
 
 
 COMMAND = step(
-    "command:local:Command", "lab-pod-a-converge", {}, {"stdin": '{"scope": "pod-a"}', "environment": "[secret]"},
-    detailedDiff={"stdin": {"kind": "update"}},
+    "command:local:Command", "lab-pod-a-converge", {"stdin": "{}", "environment": "[secret]"}, {"stdin": '{"scope": "pod-a"}', "environment": "[secret]"},
 )  # fmt: skip
 LEVELS = {"meter": {"planned_w": 28000.0, "margin_w": 13464.0}, "feeds": {}}
 POWER = step(
