@@ -48,6 +48,6 @@ def _ask(addresses: Mapping[str, str], wait_s: float, port: int) -> dict[str, st
                 waiting.unregister(one)
                 one.close()
         for key in list(waiting.get_map().values()):
-            silent[key.data] = f"no answer within {wait_s:g} s"
+            silent[key.data] = f"no answer within {wait_s:.0f} s"
             key.fileobj.close()  # type: ignore[union-attr]
     return silent
