@@ -1,4 +1,4 @@
-"""Volumes that leave and return on the virtual site. Not part of `make test`: see `make trial`."""
+"""Volumes that leave and return on the virtual site, a wave of nodes at a time. Not part of `make test`: see `make trial`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.e2e.site_copy import SiteCopy
 pytestmark = [pytest.mark.trial]
 
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
+SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"
 HOME, SCRATCH = "/shared/home", "/scratch"
 SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
 CONSENT = "    changes: {consent: {volume scratch: nobody needs it}}\n"
@@ -36,8 +37,19 @@ def test_a_volume_in_use_is_not_unmounted(site: SiteCopy, gpu1: Host) -> None:
     gpu1.check_output("systemctl stop holder")
 
 
-def test_the_same_command_unmounts_it_when_it_is_free(site: SiteCopy, controller: Host, gpu1: Host) -> None:
-    site.pulumi("up", "--yes")
+def test_a_node_whose_change_failed_stays_drained_and_the_next_wave_does_not_begin(controller: Host) -> None:
+    drained = dict(line.split("|") for line in controller.check_output("sinfo -hNo '%N|%E' -t drain").splitlines())
+    assert drained == {GPU_1: "changed by Gridmill: its checks failed"}
+
+
+def test_the_same_command_unmounts_it_when_it_is_free_and_waits_for_a_job(
+    site: SiteCopy, controller: Host, gpu1: Host
+) -> None:
+    job = controller.check_output(f"{SUBMIT} --nodelist={GPU_2} --gres=gpu:1 --wrap='sleep 45'")
+    done = site.pulumi("up", "--yes")
+    assert f"wave 1 of 2: {GPU_1}" in done.text and f"waiting for {GPU_2}: job {job}" in done.text, done.text[-3000:]
+    assert controller.check_output(f"sacct -nXPj {job} -o state").strip() == "COMPLETED"
+    assert set(controller.check_output("sinfo -hNo '%t'").split()) == {"idle"}
     assert not mounted(gpu1, SCRATCH)
     assert not mounted(controller, SCRATCH)
     assert mounted(gpu1, HOME)
