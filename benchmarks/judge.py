@@ -141,12 +141,14 @@ def timed_ansible(state: State, addresses: list[str]) -> float:
     play = {"hosts": "all", "gather_facts": False, "tasks": [{"name": f"Item {n}", **t} for n, t in enumerate(tasks)]}
     (state.directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     options = f"-o UserKnownHostsFile={state.connection.known_hosts_file} -o ControlMaster=auto -o ControlPersist=60s"
-    inventory = state.directory / "inventory.ini"
-    inventory.write_text(
-        "\n".join(addresses) + f"\n[all:vars]\nansible_user=root\nansible_ssh_private_key_file={state.directory}/id\n"
-        f'ansible_ssh_common_args="-F /dev/null {options}"\nansible_python_interpreter=/usr/bin/python3\n',
-        encoding="utf-8",
-    )
+    inventory = state.directory / "inventory.yml"
+    variables = {
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(state.connection.identity_file),
+        "ansible_ssh_common_args": f"-F /dev/null {options}",
+    }
+    everybody = {"all": {"hosts": dict.fromkeys(addresses), "vars": variables}}
+    inventory.write_text(yaml.safe_dump(everybody), encoding="utf-8")
     ansible = str(Path(PYTHON).parent / "ansible-playbook")
     environment = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "LC_ALL": "C.UTF-8"}
     command = [
