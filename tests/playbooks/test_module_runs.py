@@ -178,6 +178,20 @@ def test_what_failed_stays_open(in_force: tuple[Any, Machine, dict[str, Any]]) -
     assert run_module(module, params)["actions"] == ["restart"], "an unreadable note is none"
 
 
+def test_a_unit_whose_file_is_back_is_read_again(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
+    """Its file was removed under it, systemd noticed, and a task before wrote it anew."""
+    module, machine, params = in_force
+
+    def show() -> Result:
+        state = "loaded" if "systemctl daemon-reload" in machine.ran else "not-found"
+        return Result(0, SHOWN.replace("loaded", state).format(state="active", reload="no"))
+
+    machine.answers["systemctl show"] = show
+    assert run_module(module, {**params, "foreseen": True}, check_mode=True)["changed"] is True
+    assert "systemctl daemon-reload" not in machine.ran
+    assert run_module(module, params)["actions"] == ["restart"] and machine.ran[-1] == "systemctl restart x"
+
+
 def test_units_are_read_again_and_a_stopped_one_is_left_alone(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
     module, machine, params = in_force
     machine.answers["systemctl show"] = Result(0, SHOWN.format(state="inactive", reload="yes"))

@@ -13,6 +13,7 @@ from ansible.module_utils.gridmill_node.in_force import (
     PROPERTIES,
     READ_AGAIN,
     Clock,
+    Unit,
     actions,
     fingerprint,
     noted_in,
@@ -94,6 +95,13 @@ def keep(note: Path, found: dict[str, tuple[int, int]]) -> None:
     new.replace(note)
 
 
+def shown(module: AnsibleModule, name: str) -> Unit:
+    answer = run(["systemctl", "show", "--timestamp=us+utc", f"--property={','.join(PROPERTIES)}", name])
+    if not answer.ok:
+        module.fail_json(msg=f"systemctl show {name}: {answer.complaint()}")
+    return parse_unit(answer.output, Clock(time.time_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC)))
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -106,10 +114,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     params, name = module.params, module.params["unit"]
-    answer = run(["systemctl", "show", "--timestamp=us+utc", f"--property={','.join(PROPERTIES)}", name])
-    if not answer.ok:
-        module.fail_json(msg=f"systemctl show {name}: {answer.complaint()}")
-    unit = parse_unit(answer.output, Clock(time.time_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC)))
+    unit = shown(module, name)
+    if not unit.loaded and not module.check_mode:  # its file may be new, or back
+        answer = run(["systemctl", READ_AGAIN])
+        if not answer.ok:
+            module.fail_json(msg=f"systemctl {READ_AGAIN}: {answer.complaint()}")
+        unit = shown(module, name)
     if not unit.loaded and not module.check_mode:
         module.fail_json(msg=f"systemd knows no unit {name} that it could load: is its package installed?")
     note = RUNTIME / "in-force" / f"{name}.json"

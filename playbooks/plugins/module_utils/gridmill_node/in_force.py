@@ -75,7 +75,7 @@ def actions(unit: Unit, *, restart: bool, reload: bool, start: bool) -> list[str
     found = [READ_AGAIN] if unit.loaded and unit.reload_needed else []
     if start and not (unit.loaded and unit.enabled):
         found.append("enable")
-    if unit.loaded and unit.live and restart:
+    if unit.live and restart:  # also one whose file is missing until a task before writes it
         found.append("restart")
     elif start and not (unit.loaded and unit.running):
         found.append("start")
