@@ -10,8 +10,8 @@ import sys
 
 from benchmarks.measure import table
 
-NAMES = ("plan", "inventory", "preview", "node", "judge")
-DEFAULT = ("plan", "inventory", "preview")
+NAMES = ("plan", "power", "inventory", "preview", "node", "judge")
+DEFAULT = ("plan", "power", "inventory", "preview")
 
 
 def main() -> int:

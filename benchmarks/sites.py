@@ -17,6 +17,8 @@ NODES_PER_POD = 500
 POD_PREFIX = 19
 """A pod's block: 127 racks of 64 addresses."""
 KILOWATTS_PER_NODE = 10.3
+PDU = "pdu-3x125a"
+"""One of them carries a rack of five GPU nodes and a storage server."""
 PUE = 1.2
 
 
@@ -53,10 +55,24 @@ def pod(number: int, nodes: int) -> dict[str, Any]:
     return {"budget": f"{nodes * KILOWATTS_PER_NODE:.0f} kW", "racks": names, "nodes": groups}
 
 
-def write_site(directory: Path, nodes: int, name: str = "bench", more: str = "") -> Path:
+def with_feeds(made: dict[str, Any]) -> dict[str, Any]:
+    """The site with two feeds that each carry all of it, PDUs of both in every rack, N-1 and planned caps."""
+    megavolts = made["grid"]["connection"]
+    feeds = {"A": {"breaker": megavolts}, "B": {"breaker": megavolts}}
+    first, *others = made["pods"]
+    for rack in made["pods"][first]["racks"].values():
+        rack["pdus"] = {"A": PDU, "B": PDU}
+    for key in others:  # the same racks; written once, they are few enough bytes for Pulumi
+        made["pods"][key] = {**made["pods"][key], "like": first}
+        del made["pods"][key]["racks"]
+    return {**made, "power": {"feeds": feeds, "plan": "n-1", "caps": "auto", "designMargin": 0.9}}
+
+
+def write_site(directory: Path, nodes: int, name: str = "bench", more: str = "", *, feeds: bool = False) -> Path:
     """Write the stack file of such a site into a directory, and the keys that it needs; `more` ends the file."""
     path = directory / f"Pulumi.{name}.yaml"
-    text = yaml.safe_dump({"config": {"gridmill:site": site(nodes, name)}}, sort_keys=False, width=120)
+    made = with_feeds(site(nodes, name)) if feeds else site(nodes, name)
+    text = yaml.safe_dump({"config": {"gridmill:site": made}}, sort_keys=False, width=120)
     path.write_text(text + more, encoding="utf-8")
     beside = Path("inventories")
     shutil.copytree(ROOT / beside / SAMPLE / "keys", directory / beside / name / "keys", dirs_exist_ok=True)

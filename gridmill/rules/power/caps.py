@@ -28,7 +28,8 @@ def highest_uniform_cap(limits: Sequence[Limit], machines: Sequence[Consumer]) -
     found = cap_range(machines, groups)
     if found is None:
         return None
-    return _highest(*found, lambda watts: not _any_broken(limits, dict.fromkeys(groups, watts)))
+    tight = broken(limits, dict.fromkeys(groups, found[1]))  # what holds at the highest holds at all others
+    return _highest(*found, lambda watts: not _any_broken(tight, dict.fromkeys(groups, watts)))
 
 
 def caps_by_priority(

@@ -21,6 +21,8 @@ options: {}
 """
 
 CONNECT_TIMEOUT_S = 10
+WORKED_ON = "machines"
+"""Group of the machines that the phase works on; controllers may stand beside them only to be asked for something."""
 GROUPS = ("controllers", "login", "storage", "moosefs", "nfs", "gpu", "compute")
 """Groups that every play may name; an inventory without such machines has them empty."""
 
@@ -63,8 +65,9 @@ class InventoryModule(BaseInventoryPlugin):
         }
         for name, value in site_wide.items():
             self.inventory.set_variable("all", name, value)
+        self.inventory.add_group(WORKED_ON)
         for name, host in document["hosts"].items():
-            self._host(name, host, document["domain"], "all")
+            self._host(name, host, document["domain"], WORKED_ON)
             self.inventory.set_variable(name, "base_serial", host.get("serial", ""))
             self.inventory.set_variable(name, "base_mac", host.get("mac", ""))
         for group_name in GROUPS:
