@@ -36,6 +36,9 @@ def test_hosts_groups_and_variables(lab_plan: SitePlan, tmp_path: Path) -> None:
     found = inventory_of(documents(lab_plan)["pod-a"], {"slurm_compute_auth_keys": "a2V5"}, tmp_path)
     assert found["gpu"]["hosts"] == found["compute"]["hosts"] == ["pod-a-r1-u01", "pod-a-r1-u09"]
     assert found["controllers"]["hosts"] == ["pod-a-r1-u40"]
+    assert found["machines"]["hosts"] == ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"], (
+        "the controller is only asked"
+    )
     node = found["_meta"]["hostvars"]["pod-a-r1-u01"]
     expected = {
         "ansible_host": "198.18.4.65",
