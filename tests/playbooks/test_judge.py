@@ -266,3 +266,17 @@ def test_slurm_that_does_not_answer_is_a_finding() -> None:
     assert live_slurm.configuration(lambda _: Result(1, "", "connection refused"))[1] == (
         "scontrol show config: connection refused"
     )
+
+
+def test_sockets_that_a_node_tells_later_are_no_difference() -> None:
+    def shown(places: str) -> dict[str, str]:
+        texts = {
+            "config": CONFIG,
+            "nodes": NODES.replace("gpu:h100:8", f"gpu:h100:8{places}"),
+            "partitions": PARTITIONS,
+        }
+        found: dict[str, str] = live_slurm.configuration(lambda argv: Result(0, texts[argv[-1]]))[0]
+        return found
+
+    assert live_slurm.difference(shown(""), shown("(S:0-1)")) == ""
+    assert shown("")["node n1 Gres"] == "gpu:h100:8"

@@ -14,6 +14,8 @@ OF_NODES = ("NodeName", "CPUTot", "Boards", "Sockets", "CoresPerSocket", "Thread
 SUMS = frozenset({"TotalNodes", "TotalCPUs", "TRES"})
 """What of a partition only adds up its nodes."""
 PARAMETER = re.compile(r"^(\S+)\s+= (.*)$")
+PLACES = re.compile(r"\([^)]*\)")
+"""The sockets of a node's GPUs, `gpu:h100:8(S:0-1)`, which slurmctld knows once the node's slurmd has told it."""
 WORD = re.compile(r"(?:^|\s)([A-Za-z]+)=(\S*)")
 
 
@@ -38,7 +40,9 @@ def _nodes(output: str) -> dict[str, str]:
     for line in output.splitlines():
         words = dict(WORD.findall(line))
         found |= {f"node {words['NodeName']}": ""} if "NodeName" in words else {}
-        found |= {f"node {words['NodeName']} {name}": words[name] for name in OF_NODES[1:] if name in words}
+        found |= {
+            f"node {words['NodeName']} {name}": PLACES.sub("", words[name]) for name in OF_NODES[1:] if name in words
+        }
     return found
 
 
