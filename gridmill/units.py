@@ -106,50 +106,40 @@ def parse_percent(value: object) -> int:
     return int(match[1])
 
 
+def _written(pattern: str, example: str) -> WithJsonSchema:
+    """How the schema describes a quantity: as the text that a person writes."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": [example]}, mode="validation")
+
+
 Watts = Annotated[
     int,
     BeforeValidator(parse_power),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)$", "examples": ["30 kW"]},
-        mode="validation",
-    ),
+    _written(r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)$", "30 kW"),
 ]
 WattsPerMinute = Annotated[
     int,
     BeforeValidator(parse_ramp),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)/min$", "examples": ["40 kW/min"]},
-        mode="validation",
-    ),
+    _written(r"^[0-9]+(\.[0-9]+)? ?(W|kW|MW)/min$", "40 kW/min"),
 ]
 VoltAmperes = Annotated[
     int,
     BeforeValidator(parse_apparent_power),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?(VA|kVA|MVA)$", "examples": ["50 kVA"]},
-        mode="validation",
-    ),
+    _written(r"^[0-9]+(\.[0-9]+)? ?(VA|kVA|MVA)$", "50 kVA"),
 ]
 Bytes = Annotated[
     int,
     BeforeValidator(parse_data),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?([MGTP]B|[MGT]iB|B)$", "examples": ["80 GB"]},
-        mode="validation",
-    ),
+    _written(r"^[0-9]+(\.[0-9]+)? ?([MGTP]B|[MGT]iB|B)$", "80 GB"),
 ]
 Seconds = Annotated[
     int,
     BeforeValidator(parse_seconds),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]+ ?(s|min|h)$", "examples": ["120 s"]},
-        mode="validation",
-    ),
+    _written(r"^[0-9]+ ?(s|min|h)$", "120 s"),
 ]
 Percent = Annotated[
     int,
     BeforeValidator(parse_percent),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,3} ?%$", "examples": ["25 %"]}, mode="validation"),
+    _written(r"^[0-9]{1,3} ?%$", "25 %"),
 ]
 
 

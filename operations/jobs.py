@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Set
 
-from gridmill.plan.hostlist import expand
+from gridmill.plan.hostlist import names
 from operations.document import Connection
 from operations.ssh import run_as_root
 
@@ -15,7 +14,6 @@ HOLDING = "running,suspended,completing,stopped"
 TIMEOUT_S = 10
 MOST = 1000
 """Jobs that are looked at; more are not told one by one anyway."""
-_EXPRESSION = re.compile(r"(?:[^,\[]|\[[^\]]*\])+")
 
 
 def running_jobs(connection: Connection, name: str, address: str, nodes: Set[str]) -> list[dict[str, str]]:
@@ -32,7 +30,7 @@ def jobs_on(output: str, nodes: Set[str]) -> list[dict[str, str]]:
     for line in output.splitlines():
         match line.strip().split("|"):
             case [job, user, partition, elapsed, state, where]:
-                held = {one for part in _EXPRESSION.findall(where) for one in expand(part)} & nodes
+                held = set(names(where)) & nodes
                 if held:
                     row = {"job": job, "user": user, "partition": partition, "elapsed": elapsed, "state": state.lower()}
                     found.append({**row, "nodes": ",".join(sorted(held))})

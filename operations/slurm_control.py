@@ -6,16 +6,14 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 
-from gridmill.plan.hostlist import expand, fold
+from gridmill.plan.hostlist import fold, names
 from operations.document import Connection
 from operations.errors import OperationError
+from operations.jobs import HOLDING
 from operations.ssh import run_as_root
 
 _SET_BY = re.compile(r"\s*\[[^\[\]]*@[^\[\]]*\]$")
 """Slurm adds who set a reason, and when."""
-_EXPRESSION = re.compile(r"(?:[^,\[]|\[[^\]]*\])+")
-HOLDING = "running,suspended,completing,stopped"
-"""States in which a job holds its nodes (squeue(1), JOB STATE CODES)."""
 
 
 class SlurmControl:
@@ -52,9 +50,8 @@ class SlurmControl:
             self._run(["sh", "-c", script])
 
     def _update(self, nodes: Iterable[str], *words: str) -> None:
-        names = fold(nodes)
-        if names:
-            self._run(["scontrol", "update", f"NodeName={','.join(names)}", *words])
+        if expressions := fold(nodes):
+            self._run(["scontrol", "update", f"NodeName={','.join(expressions)}", *words])
 
     def _run(self, words: list[str]) -> str:
         what = shlex.join(words[:2])
@@ -81,7 +78,7 @@ def parse_jobs(output: str, wanted: set[str]) -> dict[str, list[str]]:
     for line in output.splitlines():
         match line.strip().split("|"):
             case [job, where]:
-                for name in (name for part in _EXPRESSION.findall(where) for name in expand(part)):
+                for name in names(where):
                     if name in wanted:
                         found.setdefault(name, []).append(job)
     return found

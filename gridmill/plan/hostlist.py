@@ -14,6 +14,8 @@ _LAST_NUMBER = re.compile(r"(.*?)([0-9]+)\Z", re.DOTALL)
 _NUMBER_BEFORE_RANGE = re.compile(r"(.*?)([0-9]+)([^0-9\[]+(?:\[[^\]]*\]|[0-9]+))\Z", re.DOTALL)
 _LAST_NUMBER_BARE = re.compile(r"([0-9]+)\Z")
 """A number at the end that is in no brackets; it gets some, since one range must end the name."""
+_EXPRESSION = re.compile(r"(?:[^,\[]|\[[^\]]*\])+")
+"""One of several; commas inside of brackets separate numbers."""
 _BRACKETS = re.compile(r"\[([0-9,-]+)\]")
 
 
@@ -48,6 +50,12 @@ def expand(expression: str) -> Iterator[str]:
     head, tail = expression[: match.start()], expression[match.end() :]
     for number in _numbers(match[1]):
         yield from expand(head + number + tail)
+
+
+def names(expressions: str) -> Iterator[str]:
+    """All names that expressions with commas between them stand for, as Slurm lists nodes: `a[1-2],b` as a1, a2, b."""
+    for expression in _EXPRESSION.findall(expressions):
+        yield from expand(expression)
 
 
 def _alike(numbers: set[str]) -> list[set[str]]:

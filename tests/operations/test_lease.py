@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -171,57 +170,6 @@ def test_never_two_at_once(tmp_path_factory: pytest.TempPathFactory, steps: list
     assert broken(desk.entries(), {}) == []
 
 
-def filled(desk: Keeper) -> list[dict[str, Any]]:
-    for _ in range(3):
-        desk.leave(desk.take("a")["token"])
-    return desk.entries()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "expected"),
-    [
-        (lambda e: e[2].update(who="mallory"), ["line 3: was edited"]),
-        (
-            lambda e: e.pop(2),
-            ["line 3: does not follow the line before", "line 4", "line 5", "lines 6 to 6 are missing"],
-        ),
-        (
-            lambda e: e.insert(1, dict(e[0])),
-            ["line 2: does not follow", "line 3", "line 4", "line 5", "line 6", "line 7"],
-        ),
-        (lambda e: e.pop(), ["lines 6 to 6 are missing, which this machine saw"]),
-        (lambda e: e.clear(), ["lines 1 to 6 are missing"]),
-    ],
-)
-def test_tampering_shows(desk: Keeper, spoil: Any, expected: list[str]) -> None:
-    entries = filled(desk)
-    anchor = {"n": 6, "hash": entries[-1]["hash"]}
-    assert broken(entries, anchor) == []
-    spoil(entries)
-    found = broken(entries, anchor)
-    for text in expected:
-        assert any(one.startswith(text) for one in found), (text, found)
-
-
-def test_a_journal_written_anew_is_not_the_one_that_was_seen(desk: Keeper, tmp_path: Path) -> None:
-    anchor = desk({"action": "renew", "token": 0, "ttl": 1})["head"]
-    assert anchor["n"] == 0
-    anchor = {"n": 6, "hash": filled(desk)[-1]["hash"]}
-    other = Keeper(tmp_path / "other")
-    other.now += 1
-    assert broken(filled(other), anchor) == ["line 6: is another than the one that this machine saw"]
-
-
-def test_a_line_that_a_crash_cut_short_goes(desk: Keeper) -> None:
-    filled(desk)
-    with (desk.directory / "journal.jsonl").open("a") as stream:
-        stream.write('{"n": 7, "at": "20')
-    desk.take("a")
-    entries = desk.entries()
-    assert [entry["n"] for entry in entries] == [1, 2, 3, 4, 5, 6, 7]
-    assert broken(entries, {}) == []
-
-
 @pytest.fixture
 def document(lab_plan: SitePlan) -> Any:
     return read_document(json.dumps(documents(lab_plan)["pod-a"]))
@@ -365,19 +313,6 @@ def test_all_phases_of_one_engine_are_one_run(tmp_path: Path) -> None:
     assert this_run(tmp_path).pid == os.getpid()
 
 
-def test_the_reader(lab_plan: SitePlan, desk: Keeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
-    token = desk.take("a")["token"]
-    desk({"action": "leave", "token": token, "scope": "pod-a", "entry": {**ENTRY, "ok": False, "failed": ["n1"]}})
-    desk.take("a", "pod-b")
-    data = journal(lab_plan, 2, desk)
-    assert (data["ok"], len(data["entries"]), data["lease"]["phases"]) == (True, 2, ["pod-b"])
-    text = journal_table(data)
-    assert "FAILED: n1" in text and "at work: a on desk-a (process 7), pod-b" in text and "the chain is whole" in text
-    desk.now += 500
-    assert journal(lab_plan, 0, desk)["lease"] is None
-
-
 def test_a_revision_is_the_commit_and_whether_files_differ(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         who = ["-c", "user.name=t", "-c", "user.email=t@t.test"]
@@ -392,14 +327,3 @@ def test_a_revision_is_the_commit_and_whether_files_differ(tmp_path: Path) -> No
     assert len(clean) == 40
     (tmp_path / "x").write_text("2")
     assert runs.revision(tmp_path) == f"{clean}+"
-
-
-@pytest.mark.parametrize("text", ["{", '{"n": 1}', "[]"])
-def test_what_is_no_journal_says_its_line(text: str) -> None:
-    with pytest.raises(OperationError, match="line 1 of the journal"):
-        parse(text + "\n")
-
-
-def test_the_table_of_an_empty_journal(lab_plan: SitePlan, desk: Keeper, capsys: pytest.CaptureFixture[str]) -> None:
-    stream = io.StringIO(journal_table(journal(lab_plan, 0, desk)))
-    assert "nobody is at work on the site" in stream.read()

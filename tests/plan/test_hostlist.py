@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmill.plan.hostlist import expand, fold
+from gridmill.plan.hostlist import expand, fold, names
 
 node_names = st.builds(
     lambda pod, rack, unit: f"pod-{pod}-r{rack}-u{unit:02d}",
@@ -56,3 +56,10 @@ def test_slurm_takes_at_most_two_ranges_and_one_at_the_end(names: set[str]) -> N
 def test_a_thousand_racks_are_one_line() -> None:
     names = [f"pod-a-r{rack}-u{unit:02d}" for rack in range(1, 1001) for unit in (1, 9, 17, 25)]
     assert fold(names) == ["pod-a-r[1-1000]-u[01,09,17,25]"]
+
+
+def test_names_of_several_expressions() -> None:
+    assert list(names("p-r[1-2]-u[01,09],login,n[1-2]")) == [
+        *("p-r1-u01", "p-r1-u09", "p-r2-u01", "p-r2-u09", "login", "n1", "n2"),
+    ]
+    assert list(names("")) == []

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from gridmill.plan.hostlist import expand
+from gridmill.plan.hostlist import names
 from gridmill.plan.site_plan import SitePlan
 from gridmill.render.documents.shape import ACCEPTANCE, Document, HostKeys, document, entries
 from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
@@ -44,16 +42,5 @@ def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
 
 def _spans(plan: SitePlan, partition: str, group: str) -> bool:
     nodes = next(line["Nodes"] for line in plan.slurm.partitions if line["PartitionName"] == partition)
-    members = {name for expression in _split(nodes) for name in expand(expression)}
+    members = set(names(nodes))
     return any(host.group == group and host.name in members for host in plan.hosts)
-
-
-def _split(expressions: str) -> Iterable[str]:
-    """Split at commas outside of brackets."""
-    depth, start = 0, 0
-    for position, character in enumerate(expressions):
-        depth += (character == "[") - (character == "]")
-        if character == "," and depth == 0:
-            yield expressions[start:position]
-            start = position + 1
-    yield expressions[start:]
