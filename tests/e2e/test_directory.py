@@ -5,6 +5,7 @@ Not part of `make test`: see `make trial`. The directory is a simulated one, a s
 
 from __future__ import annotations
 
+import base64
 import secrets
 import subprocess
 from pathlib import Path
@@ -49,7 +50,8 @@ def log_in(site: SiteCopy, key: Path, user: str, role: str, command: str) -> sub
 
 def test_the_directory_comes(site: SiteCopy, store: Host, own_key: Path) -> None:
     password, public = secrets.token_urlsafe(16), own_key.with_suffix(".pub").read_text(encoding="utf-8").strip()
-    store.check_output("cat > /root/directory.sh <<'SCRIPT'\n%s\nSCRIPT", SCRIPT.read_text(encoding="utf-8"))
+    script = base64.b64encode(SCRIPT.read_bytes()).decode()
+    store.check_output("echo %s | base64 --decode > /root/directory.sh", script)
     authority = store.check_output("sh /root/directory.sh %s %s %s", SERVER, password, public)
     keys = site.directory / "inventories" / NAME / "keys"
     keys.mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ from gridmill.load import build_definition
 from gridmill.openpgp import fingerprint
 from gridmill.plan import plan_site
 from gridmill.render.documents import documents
-from tests.conftest import ROOT
+from tests.conftest import ROOT, without_power
 from tests.e2e import driver_packages
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import SiteCopy
@@ -42,7 +42,7 @@ cpu: {sockets: 1, coresPerSocket: 2, threadsPerCore: 1}
 memory: 2 GiB
 gpu: {type: l40s, count: 4}
 fabricManager: true
-power: {nameplate: 1.2 kW, typical: 800 W, idle: 600 W}
+power: {nameplate: 1.8 kW, typical: 1.2 kW, idle: 600 W}
 platform: {kernelModules: dkms, cgroup: none, clock: host}
 simulated: true
 sources: [{of: all, from: a test, confidence: simulated}]
@@ -92,7 +92,7 @@ class Driver:
 
     def document(self, version: str, flavour: str) -> dict[str, Any]:
         """The pod's document with this machine only."""
-        text = self.site.stack_file.read_text(encoding="utf-8")
+        text = without_power(self.site.stack_file.read_text(encoding="utf-8"))
         data = copy.deepcopy(yaml.safe_load(text)["config"]["gridmill:site"])
         nvidia = {"source": "mirror", "driver": version, "kernelModules": flavour, "nccl": "2.29.3"}
         data["software"]["nvidia"] = {**nvidia, "cuda": {"toolkit": "node", "versions": ["12.4", "12.8"]}}

@@ -15,6 +15,7 @@ pytestmark = [pytest.mark.trial]
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
 SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"
 HOME, SCRATCH = "/shared/home", "/scratch"
+KEPT = f"{SCRATCH}/kept"
 SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
 CONSENT = "    changes: {consent: {volume scratch: nobody needs it}}\n"
 
@@ -24,6 +25,7 @@ def mounted(host: Host, path: str) -> bool:
 
 
 def test_a_volume_in_use_is_not_unmounted(site: SiteCopy, gpu1: Host) -> None:
+    gpu1.check_output(f"echo data > {KEPT}")
     gpu1.check_output(f"systemd-run --quiet --unit=holder --working-directory={SCRATCH} sleep 900")
     site.edit(SCRATCH_LINE, "")
     refused = site.pulumi("up", "--yes", check=False)
@@ -68,7 +70,8 @@ def test_what_is_there_is_never_hidden(site: SiteCopy, controller: Host) -> None
 
 def test_a_volume_comes_back_with_its_data_and_a_quota_follows(site: SiteCopy, gpu1: Host) -> None:
     site.pulumi("up", "--yes")
-    assert gpu1.check_output(f"cat {SCRATCH}/from-job") == GPU_1
+    assert gpu1.check_output(f"cat {KEPT}") == "data"
+    gpu1.check_output(f"rm {KEPT}")
     refused = gpu1.run(f"runuser --user anna -- dd if=/dev/zero of={HOME}/anna/fill bs=1M count=80 status=none")
     assert "quota exceeded" in refused.stderr
     gpu1.check_output(f"runuser --user anna -- rm {HOME}/anna/fill")

@@ -13,6 +13,8 @@ from ansible.module_utils.gridmill_node.checks import summary
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
 from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, for_host, verify
 
+from operations.rollout import FAILED, REASON
+
 RANGE = {"min_w": 200, "max_w": 700, "default_w": 700}
 GOOD: list[tuple[dict[str, Any], str]] = [
     ({"check": "nvidia_driver", "version": "550.163.01"}, "smi-driver.csv"),
@@ -104,6 +106,23 @@ def test_a_node_at_work_is_well(state: str, ok: bool, recorded: dict[str, str]) 
     (check,) = verify([{"check": "slurm_node", "name": "t-gpu"}], answering(text))
     assert check["ok"] is ok
     assert state in check["found"] and "broken fan" in check["found"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "ok"),
+    [
+        ("IDLE+DRAIN", REASON, True),
+        ("MIXED+DRAIN", FAILED, True),
+        ("IDLE+DRAIN", "not " + REASON, False),
+        ("DOWN+DRAIN", REASON, False),
+        ("IDLE+DRAIN+NOT_RESPONDING", REASON, False),
+    ],
+)
+def test_a_node_that_a_rollout_holds_can_be_well(state: str, reason: str, ok: bool, recorded: dict[str, str]) -> None:
+    """Else nothing that was drained to be changed would ever be found well, and resumed."""
+    text = recorded["node.txt"].replace("State=IDLE", f"State={state}").rstrip("\n")
+    (check,) = verify([{"check": "slurm_node", "name": "t-gpu"}], answering(f"{text} Reason={reason} [root@now]\n"))
+    assert check["ok"] is ok
 
 
 def test_a_failing_tool_with_good_looking_output_fails(recorded: dict[str, str]) -> None:

@@ -9,6 +9,8 @@ from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
 
 OUT_REASON = "out of service, by Gridmill"
+ROLLOUT_REASON = "changed by Gridmill"
+"""A rollout drains its nodes with a reason that begins so, and resumes them when they were found well."""
 # What a node that works is also in at times: kept free for a planned job or a reservation, or cleaning up after a job.
 PASSING = frozenset({"PLANNED", "COMPLETING", "RESERVED"})
 
@@ -26,7 +28,10 @@ def split_gres(text: str) -> list[str]:
 
 
 def node(wanted: dict[str, Any], run: Run) -> Check:
-    """Node `name` is in one of `states` and offers `gres`. Flags count (IDLE+DRAIN is not IDLE), passing ones don't."""
+    """Node `name` is in one of `states` and offers `gres`. Flags count (IDLE+DRAIN is not IDLE), passing ones don't.
+
+    Nor does the drain of a rollout, which waits for this check before it resumes the node.
+    """
     name, gres = str(wanted["name"]), str(wanted.get("gres", ""))
     states = [str(state).upper() for state in wanted.get("states", ["IDLE", "MIXED", "ALLOCATED"])]
     check, expected = f"slurm_node {name}", " or ".join(states) + (f" with {gres}" if gres else "")
@@ -36,9 +41,10 @@ def node(wanted: dict[str, Any], run: Run) -> Check:
         return result(check, ok=False, expected=expected, found=answer.complaint(), hint=hint)
     fields = parse_fields(answer.output)
     state = fields.get("State", "unknown")
-    lasting = "+".join(part for part in state.upper().split("+") if part not in PASSING)
     offered = split_gres(fields.get("Gres", ""))
     reason = fields.get("Reason", "")
+    passing = PASSING | ({"DRAIN"} if reason.startswith(ROLLOUT_REASON) else frozenset())
+    lasting = "+".join(part for part in state.upper().split("+") if part not in passing)
     return result(
         check,
         ok=lasting in states and (not gres or gres in offered),
