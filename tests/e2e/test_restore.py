@@ -44,7 +44,7 @@ def test_a_controller_that_lost_everything_gets_it_back(site: SiteCopy, controll
     job = controller.check_output(f"{SUBMIT} --hold --gres=gpu:1 --wrap=true")
     made = json.loads(site.run(*GRIDMILL, "backup", "e2e", "--json").stdout)
     assert made["settled"] is True
-    assert sorted(made["parts"]) == ["keys", "ledger", "slurm-state"]
+    assert sorted(made["parts"]) == ["journal", "keys", "ledger", "slurm-state"]
     copy = Path(made["copy"])
     assert not any(b'"kid"' in path.read_bytes() for path in copy.iterdir())
     assert copy.stat().st_mode & 0o077 == 0
