@@ -8,7 +8,7 @@ ENGINE = settings="$$($(PYTHON) tools/engine.py env)" && eval "$$settings"
 # sites whose generated files are committed
 SITES := lab ems1 del1
 
-.PHONY: help setup lab lab-down preview check format test trial bench golden render reference lock clean
+.PHONY: help setup lab lab-down preview check format test trial soak bench golden render reference lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,10 +35,10 @@ check: setup ## format, lint, types and all tests that need neither root nor the
 	@$(BIN)/yamllint --strict .
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict playbooks
 	@for site in $(SITES); do $(BIN)/gridmill render $$site --check; done
-	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine and not trial'
+	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine and not trial and not soak'
 
 test: check ## every test, the virtual site included
-	@$(ENGINE) && $(BIN)/python -m pytest -m '(lab or engine) and not trial'
+	@$(ENGINE) && $(BIN)/python -m pytest -m '(lab or engine) and not trial and not soak'
 
 format: setup ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -46,6 +46,9 @@ format: setup ## format the code
 trial: setup ## long trials on virtual sites that `make test` leaves out: a lost controller, a directory, drivers, power limits, volumes
 	@$(ENGINE) && for file in directory power restore software storage_volumes; do \
 	  $(BIN)/python -m pytest -m 'trial or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_$$file.py; done
+
+soak: setup ## faults on the virtual site while `pulumi up` works: processes, power, cables; GRIDMILL_SOAK_ROUNDS=5
+	@$(ENGINE) && $(BIN)/python -m pytest -s -m 'soak or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_faults.py tests/e2e/test_thrash.py
 
 bench: setup ## how fast it is: plan, inventory and preview of 10,000 nodes; no machine is contacted
 	@$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""The command line: `python -m lab up|down|status|ssh|logs|restart|check`."""
+"""The command line: `python -m lab up|down|status|ssh|logs|restart|unplug|plug|check`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import lab
 from gridmill.errors import ProblemsError
-from lab import host_check, site, status
+from lab import faults, host_check, site, status
 from lab.errors import LabError
 from lab.layout import SitePaths, lab_state
 from lab.progress import Progress
@@ -39,6 +39,11 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("--lines", type=int, default=200, help="how many lines from the end")
     restart = commands.add_parser("restart", parents=[common], help="shut a machine down and boot it again")
     restart.add_argument("node", help="name of a machine")
+    unplug = commands.add_parser("unplug", parents=[common], help="pull a machine's cable, or its power")
+    unplug.add_argument("node", help="name of a machine")
+    unplug.add_argument("--power", action="store_true", help="its power: it ends at once, and keeps its disk")
+    plug = commands.add_parser("plug", parents=[common], help="put back what was pulled")
+    plug.add_argument("node", help="name of a machine")
     checked = commands.add_parser("check", help="what this host lacks for the lab")
     checked.add_argument("--packages", action="store_true", help="only the missing system packages, one a line")
     return top
@@ -77,6 +82,10 @@ def _dispatch(options: argparse.Namespace) -> int:
         site.down(standing, keep_machines=options.keep_machines)
     elif options.command == "restart":
         site.restart(standing, options.node)
+    elif options.command == "unplug":
+        faults.unplug(standing, options.node, power=options.power)
+    elif options.command == "plug":
+        faults.plug(standing, options.node)
     elif options.command == "ssh":
         _ssh(standing, options.node, options.remote)
     elif options.command == "logs":

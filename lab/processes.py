@@ -109,11 +109,15 @@ class ProcessRecord:
             os.kill(self.pid, signal.SIGTERM)
         if self.wait_for_end(grace_seconds):
             return True
+        self.kill(grace_seconds)
+        return False
+
+    def kill(self, seconds: float) -> None:
+        """End the process at once, without a chance to tidy up; LabError when it still runs after so many seconds."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        if not self.wait_for_end(grace_seconds):
+        if not self.wait_for_end(seconds):
             raise LabError(f"process {self.pid} does not end, not even when killed")
-        return False
 
     def wait_for_end(self, seconds: float) -> bool:
         """Wait until the process is gone; False when it still runs after that many seconds."""

@@ -302,12 +302,20 @@ def restart(site: LabSite, name: str) -> None:
     with site.locked():
         host = site.host(name)
         machine = site.machine(host.name)
-        racked_on = machine.rootfs()
-        if racked_on is None:
+        if machine.rootfs() is None:
             raise LabError(f"{host.name} is not racked", "python -m lab up")
         orderly = machine.stop()
         site.progress.line(host.name, "shut down" if orderly else "did not shut down in time: killed")
-        machine.mount(racked_on)
-        _start(site, [host])
-        marker = machine.paths.base / "packages.digest"
-        _make_ready(site, host, marker.read_text() if marker.exists() else "")
+        boot_again(site, host)
+
+
+def boot_again(site: LabSite, host: RackedHost) -> None:
+    """Boot a machine that stands and is off, with its disk; LabError for one that was never racked."""
+    machine = site.machine(host.name)
+    racked_on = machine.rootfs()
+    if racked_on is None:
+        raise LabError(f"{host.name} is not racked", "python -m lab up")
+    machine.mount(racked_on)
+    _start(site, [host])
+    marker = machine.paths.base / "packages.digest"
+    _make_ready(site, host, marker.read_text() if marker.exists() else "")

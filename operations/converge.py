@@ -41,6 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a directory that cannot be written
+        print(
+            masked(f"on the machine that runs this: {error}; mend that, and run the same command again", secrets),
+            file=sys.stderr,
+        )
+        return 2
 
 
 def take(prefix: str) -> dict[str, str]:
