@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from gridmill.errors import ProblemsError
-from gridmill.plan import SitePlan
+from gridmill.load import Definition
+from gridmill.plan import SitePlan, plan_site
 from gridmill.plan.change import Effect, Holdings, site_effects
 from gridmill.plan.impact import CLASSES, NONE, worst
 from gridmill.render.change_report import SCHEMA, allows, markdown, page
 from operations.ansible import ROOT
+from operations.approved_plan import PREVIEW_MODE, bound, make_plan, write_plan
+from operations.errors import OperationError
 from operations.foretell import REPORT
 
 OK, PROBLEM, APPROVAL = 0, 1, 2
@@ -24,7 +27,7 @@ OK, PROBLEM, APPROVAL = 0, 1, 2
 STATUS = {"ok": OK, "problem": PROBLEM, "approval": APPROVAL}
 EMPTY: dict[str, Any] = {
     "schema": SCHEMA, "site": "", "simulated": False, "verdict": "problem", "allowed": "", "impact": NONE,
-    "reasons": [], "problems": [], "effects": [], "power": [], "resources": [], "phases": [],
+    "reasons": [], "problems": [], "effects": [], "power": [], "resources": [], "phases": [], "plan": {},
 }  # fmt: skip
 """A report that knows of nothing but a problem."""
 TIMEOUT_S = 1800
@@ -37,12 +40,21 @@ def add_ci_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--allow", choices=CLASSES, default="live", help="worst impact that needs no approval")
     command.add_argument("--html", metavar="FILE", help="write the report as a page, too")
     command.add_argument("--markdown", metavar="FILE", help="write the comment into a file, too")
+    command.add_argument("--plan", metavar="FILE", help="write a plan that `gridmill apply FILE` holds itself to")
 
 
-def ci_preview(options: argparse.Namespace, plan_of: Callable[[str], SitePlan]) -> int:
+def ci_preview(options: argparse.Namespace, definition_of: Callable[[str], Definition]) -> int:
     """Run it, print the comment (or JSON), and return the status: 0 allowed, 2 needs approval, 1 problem."""
+    file = Path(options.plan) if options.plan else None
+    if file:
+        file.unlink(missing_ok=True)  # whatever happens, no older plan stands for this preview
     try:
-        report = preview_report(plan_of(options.stack), options.allow)
+        definition = definition_of(options.stack)
+        plan = plan_site(definition)
+        bound_to = bound(definition, plan) if file else {}
+        report = preview_report(plan, options.allow)
+        if file and report["verdict"] != "problem":
+            report["plan"] = keep_plan(plan, bound_to, report, file)
     except ProblemsError as error:
         name = Path(options.stack).stem.removeprefix("Pulumi.")
         report = {**EMPTY, "site": name, "allowed": options.allow, "problems": str(error).splitlines()}
@@ -52,6 +64,21 @@ def ci_preview(options: argparse.Namespace, plan_of: Callable[[str], SitePlan]) 
         Path(options.markdown).write_text(markdown(report), encoding="utf-8")
     print(json.dumps(report, indent=2, ensure_ascii=False) if options.json else markdown(report).rstrip())
     return STATUS[report["verdict"]]
+
+
+def keep_plan(plan: SitePlan, bound_to: dict[str, Any], report: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Write the plan of what was found; its digest, and until when it may be applied. OperationError when Pulumi's own
+    plan can't be had."""
+    with tempfile.TemporaryDirectory(prefix="gridmill-preview-") as directory:
+        update = Path(directory) / "update.json"
+        # asks no machine: in previews that do, phases don't depend on each other, which an update would not match
+        status, text, complaint = run_pulumi(plan.name, directory, "--save-plan", str(update), mode="plan")
+        if status:
+            digest = json.loads(text) if text.startswith("{") else {}
+            raise OperationError("\n".join(said(digest, complaint)))
+        made = make_plan(plan, bound_to, report, json.loads(update.read_text(encoding="utf-8")))
+    write_plan(file, made)
+    return {"digest": made["digest"], "until": made["until"]}
 
 
 def preview_report(plan: SitePlan, allowed: str) -> dict[str, Any]:
@@ -67,12 +94,13 @@ def preview_report(plan: SitePlan, allowed: str) -> dict[str, Any]:
     return judged(plan, digest.get("steps", []), phases, problems, allowed)
 
 
-def run_pulumi(stack: str, directory: str) -> tuple[int, str, str]:
+def run_pulumi(stack: str, directory: str, *more: str, mode: str = "") -> tuple[int, str, str]:
     """Status, standard output and standard error of the preview; phases write what they foretell into `directory`."""
-    command = ["pulumi", "preview", "--json", "--stack", stack, "--non-interactive"]
+    command = ["pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *more]
+    told = {REPORT: directory, **({PREVIEW_MODE: mode} if mode else {})}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, REPORT: directory}, stdin=subprocess.DEVNULL, capture_output=True,
+            command, cwd=ROOT, env={**os.environ, **told}, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError:
@@ -122,6 +150,7 @@ def judged(
         "power": power_of(changed),
         "resources": [resource(step) for step in changed],
         "phases": phases,
+        "plan": {},
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from gridmill.render.inventory import inventory_yaml
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from gridmill.rules.people import nearest
-from operations import backup_cli, growth_cli, power_cli
+from operations import apply, backup_cli, growth_cli, power_cli
 from operations.ci_preview import add_ci_arguments, ci_preview
 from operations.drift import drift_data, drift_table, site_drift, status_of
 from operations.errors import OperationError
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         BEFORE_STACK.get(name, _nothing)(command)
         if function is show_size:
             add_size_arguments(command)
-        elif function not in (schema, summary):
+        elif function not in (schema, summary, apply_plan):
             command.add_argument("stack", help="name of a site (lab) or path of its Pulumi.<site>.yaml")
             command.add_argument("--json", action="store_true", help="for machines")
         if function is show_explanation:
@@ -176,7 +176,12 @@ def show_drift(options: argparse.Namespace) -> int:
 
 def run_ci(options: argparse.Namespace) -> int:
     """Preview for a merge request; status 0 allowed, 2 needs approval, 1 problem."""
-    return ci_preview(options, _plan)
+    return ci_preview(options, _definition)
+
+
+def apply_plan(options: argparse.Namespace) -> int:
+    """Apply what was approved; status 2 when anything moved since, and then nothing is done."""
+    return apply.apply(options, _definition)
 
 
 def _nothing(command: argparse.ArgumentParser) -> None:
@@ -256,6 +261,7 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
     restore: backup_cli.add_restore,
     show_policy: add_policy_arguments,
     show_power: power_cli.add_power_arguments,
+    apply_plan: apply.add_apply_arguments,
 }
 """What commands take that are told by the modules that carry them out."""
 
@@ -281,6 +287,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "rollout": (order_rollout, "pause, continue or abort a run that changes nodes a wave at a time"),
     "drift": (show_drift, "show what on the machines is no longer as the last run left it; changes nothing"),
     "ci": (run_ci, "preview for a merge request: comment, JSON or page; status 0 allowed, 2 needs approval, 1 problem"),
+    "apply": (
+        apply_plan,
+        "bring a site up as it was approved, by a plan of `ci preview --plan`; refuses when anything moved",
+    ),
     "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
     "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
     "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),

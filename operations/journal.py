@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from gridmill.plan import SitePlan
+from gridmill.plan.approval import short
 from gridmill.render.tables import columns
 from operations.directories import state_directory
 from operations.document import plan_connection
@@ -83,7 +84,7 @@ def journal_table(data: dict[str, Any]) -> str:
             f"{entry['who']}@{entry['machine']}",
             entry["scope"],
             f"{entry['action']} {entry['event']}".strip(),
-            _short_revision(entry["revision"]),
+            _short_revision(entry["revision"]) + (f" plan {short(entry['plan'])}" if "plan" in entry else ""),
             _result(entry),
         )
         for entry in data["entries"]

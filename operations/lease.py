@@ -21,7 +21,7 @@ from typing import Any
 from operations import keeper
 from operations.document import Connection, ConvergeDocument
 from operations.errors import OperationError
-from operations.runs import Run, is_dead, revision, this_run
+from operations.runs import Run, approved_plan, is_dead, revision, this_run
 from operations.ssh import run_as_root
 
 TTL_S = 120
@@ -69,6 +69,7 @@ class Lease:
             "machine": self._run.machine,
             "run": self._run.id,
             "revision": revision(),
+            **approved_plan(),
             "document": hashlib.sha256(json.dumps(document.data, sort_keys=True).encode()).hexdigest()[:32],
         }
         self.token = 0

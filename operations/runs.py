@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import socket
 import subprocess
 from dataclasses import asdict, dataclass
@@ -14,6 +15,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PROC = Path("/proc")
 ENGINE = "pulumi"
+PLAN = "GRIDMILL_PLAN"
+"""Digest of the approved plan that a run applies, in its environment."""
 _START_TIME = 19
 """Index of a process's start time (clock ticks since boot) among what /proc/PID/stat says after its name."""
 
@@ -71,6 +74,12 @@ def revision(root: Path = ROOT) -> str:
     except FileNotFoundError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def approved_plan() -> dict[str, str]:
+    """What the journal says of the plan that this run applies; nothing of a run without one."""
+    digest = os.environ.get(PLAN, "")
+    return {"plan": digest} if re.fullmatch("[0-9a-f]{64}", digest) else {}
 
 
 def _engine(pid: int, proc: Path) -> int | None:

@@ -27,6 +27,8 @@ class Preview(Part):
     """Whether it asks the machines that a change concerns what would change there; never changes them."""
     limit: Seconds = 120
     """How long that may take, all phases together."""
+    plan_valid: Seconds = 604_800
+    """How long a plan that was made by a preview may be applied (`gridmill apply`)."""
 
 
 class Changes(Part):

@@ -197,6 +197,8 @@ class ChangesPlan:
     asks_machines: bool
     """Whether a preview asks machines."""
     preview_limit_s: int
+    plan_valid_s: int
+    """How long an approved plan may be applied."""
     rollout: RolloutPlan
     largest_loss_percent: int
     consent: dict[str, str]
@@ -209,6 +211,7 @@ class ChangesPlan:
         return cls(
             preview.machines,
             preview.limit,
+            preview.plan_valid,
             RolloutPlan.of(changes),
             changes.largest_loss,
             dict(changes.consent),

@@ -42,7 +42,13 @@ def markdown(report: Report) -> str:
     lines += ["", f"Impact: **{report['impact']}**.", "", *_site(report), *_resources(report)]
     for phase in report["phases"]:
         lines += _phase(phase)
+    lines += _plan(report["plan"])
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _plan(plan: Report) -> Iterable[str]:
+    if plan:
+        yield f"Plan `{plan['digest']}`, to be applied until {plan['until']}."
 
 
 def _site(report: Report) -> Iterable[str]:
@@ -163,6 +169,7 @@ def page(report: Report) -> str:
                 title = f"{machines(names)}: {count(len(host['changes']), 'change')}, {host['impact']}"
                 body.append(f"<details><summary>{text(title)}</summary>{_pre(host_lines(host))}</details>")
         body.append(_list(_remarks(phase)))
+    body += [f"<p>{text(line)}</p>" for line in _plan(report["plan"])]
     return PAGE.format(title=text(f"Preview of {report['site']}"), body="\n".join(filter(None, body)))
 
 

@@ -28,6 +28,7 @@ def with_changes(written: str, directory: Path) -> Path:
         ("preview: {limit: 2 minutes}", "changes.preview.limit", "2 minutes is not a quantity", ""),
         ("preview: {limit: 0 s}", "changes.preview.limit", "0 s is not a quantity",
          "a positive amount, whole in its base unit"),
+        ("preview: {planValid: 7}", "changes.preview.planValid", "7 is not a quantity", "write the unit: 7 s"),
         ("preview: {machines: maybe}", "changes.preview.machines", "`maybe` is not valid", ""),
         ("largestLoss: 25", "changes.largestLoss", "25 is not a quantity", "write the unit: 25 %"),
         ("largestLoss: 101 %", "changes.largestLoss", "101 % is not a quantity", ""),
