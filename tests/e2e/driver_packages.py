@@ -116,6 +116,11 @@ def make(repository: Path, versions: list[str]) -> str:
         build(repository, f"cuda-toolkit-{toolkit.replace('.', '-')}", f"{toolkit}.1-1", {})
     build(repository, "tzdata", "99.0-1", {})
     run("rm", "-r", str(repository / "build"))
+    return publish(repository)
+
+
+def publish(repository: Path) -> str:
+    """Index and sign the packages of a directory; the armored public key."""
     index = run("apt-ftparchive", "packages", ".", cwd=repository)
     (repository / "Packages").write_text(index, encoding="utf-8")
     options = [f"-oAPT::FTPArchive::Release::{field}={ORIGIN}" for field in ("Origin", "Label")]
