@@ -122,7 +122,8 @@ class Rollout:
 
     def _exhausted(self, outcome: Outcome) -> str:
         if len(outcome.failed) > self._settings.failures:
-            return f"{len(outcome.failed)} nodes failed, {self._settings.failures} may"
+            failed = ", ".join(sorted(outcome.failed))
+            return f"{failed} failed, and the stack allows {self._settings.failures} failed nodes"
         return ""
 
     def _remaining(self, started: float, outcome: Outcome, nodes: list[str]) -> str:

@@ -81,7 +81,7 @@ def test_it_stops_at_the_first_failure_and_says_who_is_left(
     monkeypatch.setattr("operations.phase.run_playbook", play)
     assert apply(serving, monkeypatch) == 1
     assert runs.held == {GPUS[0]: FAILED}
-    assert f"{GPUS[1]}: not begun: 1 nodes failed, 0 may" in capsys.readouterr().err
+    assert f"{GPUS[1]}: not begun: {GPUS[0]} failed, and the stack allows 0 failed nodes" in capsys.readouterr().err
     assert runs.entries[GPUS[0]].digest == "" and runs.entries[GPUS[1]].digest != ""
 
 

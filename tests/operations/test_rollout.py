@@ -117,7 +117,7 @@ def test_a_failure_stops_it_and_stays_drained() -> None:
     world.bad = {"a"}
     outcome = world.roll()
     assert outcome.failed == {"a": "check gpus"}
-    assert (outcome.left, outcome.stopped) == (["b", "c", "d", "e"], "1 nodes failed, 0 may")
+    assert (outcome.left, outcome.stopped) == (["b", "c", "d", "e"], "a failed, and the stack allows 0 failed nodes")
     assert world.reasons == {"a": FAILED}
 
 
