@@ -108,7 +108,7 @@ def test_another_driver_is_rolled_over_three_nodes_and_no_job_is_killed(
     jobs = [
         controller.check_output(f"{SUBMIT} --nodelist={node} --gres=gpu:4 --wrap='sleep {seconds}'")
         for node in GPUS
-        for seconds in (30, 60)
+        for seconds in (60, 150)
     ]
     waiting = controller.check_output(f"{SUBMIT} --nodes=3 --gres=gpu:8 --wrap='sleep 1'")
     site.edit(f"source: distro, driver: {OLD}", f"source: mirror, driver: {NEW}")

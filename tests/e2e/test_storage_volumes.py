@@ -8,6 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.e2e.conftest import NODES
+from tests.e2e.faults import Run
 from tests.e2e.site_copy import SiteCopy
 
 pytestmark = [pytest.mark.trial]
@@ -47,9 +48,14 @@ def test_a_node_whose_change_failed_stays_drained_and_the_next_wave_does_not_beg
 def test_the_same_command_unmounts_it_when_it_is_free_and_waits_for_a_job(
     site: SiteCopy, controller: Host, gpu1: Host
 ) -> None:
-    job = controller.check_output(f"{SUBMIT} --nodelist={GPU_2} --gres=gpu:1 --wrap='sleep 45'")
-    done = site.pulumi("up", "--yes")
-    assert f"wave 1 of 2: {GPU_1}" in done.text and f"waiting for {GPU_2}: job {job}" in done.text, done.text[-3000:]
+    script = "until [ -e /tmp/enough ]; do sleep 0.5; done"
+    job = controller.check_output(f"{SUBMIT} --nodelist={GPU_2} --gres=gpu:1 --wrap='{script}'")
+    run = Run(site)
+    run.until(f"waiting for {GPU_2}: job {job}")
+    site.on(GPU_2, "touch /tmp/enough")
+    done = run.end()
+    assert done.status == 0, done.text[-3000:]
+    assert f"wave 1 of 2: {GPU_1}" in done.text, done.text[-3000:]
     assert controller.check_output(f"sacct -nXPj {job} -o state").strip() == "COMPLETED"
     assert set(controller.check_output("sinfo -hNo '%t'").split()) == {"idle"}
     assert not mounted(gpu1, SCRATCH)
