@@ -78,6 +78,11 @@ uidNumber: 0
 gidNumber: 0
 homeDirectory: /root
 
+dn: cn=ben,dc=trial
+objectClass: posixGroup
+cn: ben
+gidNumber: 3001
+
 dn: cn=people,dc=trial
 objectClass: posixGroup
 cn: people

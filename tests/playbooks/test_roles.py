@@ -136,7 +136,7 @@ def test_secrets_are_never_shown() -> None:
         "slurm_login_auth_keys",
     }
     users = [task for path in PLAYBOOKS.rglob("roles/*/tasks/*.yml") for task in every_task(load(path))]
-    told = [task for task in users if any(f"{{{{ {name} }}}}" in str(task) for name in secrets)]
+    told = [task for task in users if any(f"{{{{ {name} " in str(task) for name in secrets)]
     assert len(told) == len(secrets)
     for task in told:
         assert task["no_log"] is True and task["diff"] is False, task["name"]
