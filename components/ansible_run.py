@@ -14,6 +14,7 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
+from components.drift import WORD
 from components.host_preview import HostPreview
 
 RUNNER = "exec ./.venv/bin/python -m operations.converge"
@@ -36,6 +37,9 @@ class Phase:
     """Runs that come first, and whose removal comes last."""
     preview: HostPreview | None = None
     """Asks the phase's machines during a preview what would change; None for a phase that is not to be asked."""
+    drift: str | None = None
+    """What was changed by hand on its machines (components/drift.py), empty where nothing was; None for a phase without
+    such an input."""
 
 
 def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Command:
@@ -44,6 +48,8 @@ def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Co
         f"GRIDMILL_DIGEST_{key.upper()}": value for key, value in phase.digests.items()
     }
     environment |= {f"GRIDMILL_SECRET_{key.upper()}": value for key, value in phase.secrets.items()}
+    if phase.drift:
+        environment[WORD] = phase.drift
     hooks = phase.preview.hooks(name, phase.document) if phase.preview else None
     return local.Command(
         name,
@@ -57,6 +63,7 @@ def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Co
             parent=parent,
             depends_on=[] if hooks else list(phase.depends_on),  # in a preview all phases are asked at the same time
             hooks=hooks,
+            ignore_changes=[f"environment.{WORD}"] if phase.drift == "" else None,  # what was repaired stays an input
             custom_timeouts=pulumi.CustomTimeouts(create=APPLY_TIMEOUT, update=APPLY_TIMEOUT),
         ),
     )

@@ -28,6 +28,14 @@ GRACE_S = 10
 """Seconds after the time limit in which a phase may still say what it found."""
 
 
+def preview_mode() -> str:
+    """What the environment says about asking machines; pulumi.RunError for anything else."""
+    mode = os.environ.get(MODE, "")
+    if mode not in {"", "plan", "hosts"}:
+        raise pulumi.RunError(f"{MODE} is {mode!r}; expected `plan` (asks no machine) or `hosts`")
+    return mode
+
+
 @dataclass
 class HostPreview:
     """What all phases of one preview share: the time that is left."""
@@ -40,9 +48,7 @@ class HostPreview:
     @classmethod
     def of(cls, changes: ChangesPlan, access: AccessPlan) -> "HostPreview":
         """As the stack says, or as GRIDMILL_PREVIEW does; not where this machine has no way to the site's."""
-        mode = os.environ.get(MODE, "")
-        if mode not in {"", "plan", "hosts"}:
-            raise pulumi.RunError(f"{MODE} is {mode!r}; expected `plan` (asks no machine) or `hosts`")
+        mode = preview_mode()
         if not pulumi.runtime.is_dry_run() or mode == "plan" or not (changes.asks_machines or mode == "hosts"):
             return cls(False, 0)
         files = [on_this_machine(text) for text in (access.identity_file, access.known_hosts_file)]

@@ -7,6 +7,7 @@ from typing import Any, Optional, TypedDict
 import pulumi
 
 from components.ansible_run import Phase, document_digest
+from components.drift import HandChanges
 from components.host_preview import HostPreview
 from components.pod import Pod
 from components.power import SitePower
@@ -74,19 +75,19 @@ class Site(pulumi.ComponentResource):
         phases = documents(plan, host_keys)
         roles = {"roles": playbook_digest()}
         asking = HostPreview.of(plan.changes, plan.access)
-        served = (
-            [Storage(f"{name}-storage", plan.storage, Phase(phases[STORAGE], roles, preview=asking), inside).run]
-            if STORAGE in phases
-            else []
-        )
-        controllers = Phase(phases[CONTROL], roles, secrets, served, asking)
+        by_hand = HandChanges.of(plan.name, plan.changes)
+        served = []
+        if STORAGE in phases:
+            servers = Phase(phases[STORAGE], roles, preview=asking, drift=by_hand.word(STORAGE))
+            served.append(Storage(f"{name}-storage", plan.storage, servers, inside).run)
+        controllers = Phase(phases[CONTROL], roles, secrets, served, asking, by_hand.word(CONTROL))
         control = SlurmControl(f"{name}-control", plan.slurm, controllers, inside)
         pods = [
             Pod(
                 f"{name}-{pod.key}",
                 pod,
                 plan.domain,
-                Phase(phases[pod.key], roles, secrets, [control.run], asking),
+                Phase(phases[pod.key], roles, secrets, [control.run], asking, by_hand.word(pod.key)),
                 inside,
             )
             for pod in plan.pods

@@ -22,6 +22,7 @@ from gridmill.plan import plan_site
 from gridmill.plan.approval import Move, foretold_moved, moved, not_valid, short
 from operations.approved_plan import bound, read_plan
 from operations.ci_preview import preview_report
+from operations.hand_changes import GIVEN
 from operations.playbooks import ROOT
 from operations.runs import PLAN
 
@@ -94,13 +95,15 @@ def refusal(head: str, moves: list[Move]) -> list[str]:
 def up(plan: dict[str, Any], output: Any) -> int:
     """`pulumi up`, held to its own plan too; its exit status. Interruptions are the engine's to answer."""
     with tempfile.TemporaryDirectory(prefix="gridmill-apply-") as directory:
-        file = Path(directory) / "update.json"
+        file, by_hand = Path(directory) / "update.json", Path(directory) / "by-hand.json"
         file.touch(mode=0o600)
         file.write_text(json.dumps(plan["update"]), encoding="utf-8")
+        by_hand.write_text(json.dumps(plan["report"]["drift"]), encoding="utf-8")
         child = subprocess.Popen(
             ["pulumi", "up", "--yes", "--skip-preview", "--stack", plan["site"], "--non-interactive",
              "--plan", str(file)],
-            cwd=ROOT, env={**os.environ, PLAN: plan["digest"]}, stdin=subprocess.DEVNULL, stdout=output,
+            cwd=ROOT, env={**os.environ, PLAN: plan["digest"], GIVEN: str(by_hand)}, stdin=subprocess.DEVNULL,
+            stdout=output,
         )  # fmt: skip
 
         def hand_on(number: int, frame: FrameType | None) -> None:

@@ -21,13 +21,14 @@ from operations.ansible import ROOT
 from operations.approved_plan import PREVIEW_MODE, bound, make_plan, write_plan
 from operations.errors import OperationError
 from operations.foretell import REPORT
+from operations.hand_changes import FOUND, GIVEN
 
 OK, PROBLEM, APPROVAL = 0, 1, 2
 """Exit statuses."""
 STATUS = {"ok": OK, "problem": PROBLEM, "approval": APPROVAL}
 EMPTY: dict[str, Any] = {
     "schema": SCHEMA, "site": "", "simulated": False, "verdict": "problem", "allowed": "", "impact": NONE,
-    "reasons": [], "problems": [], "effects": [], "power": [], "resources": [], "phases": [], "plan": {},
+    "reasons": [], "problems": [], "effects": [], "power": [], "resources": [], "phases": [], "drift": {}, "plan": {},
 }  # fmt: skip
 """A report that knows of nothing but a problem."""
 TIMEOUT_S = 1800
@@ -70,9 +71,10 @@ def keep_plan(plan: SitePlan, bound_to: dict[str, Any], report: dict[str, Any], 
     """Write the plan of what was found; its digest, and until when it may be applied. OperationError when Pulumi's own
     plan can't be had."""
     with tempfile.TemporaryDirectory(prefix="gridmill-preview-") as directory:
-        update = Path(directory) / "update.json"
+        update, by_hand = Path(directory) / "update.json", Path(directory) / "by-hand.json"
+        by_hand.write_text(json.dumps(report["drift"]), encoding="utf-8")
         # asks no machine: in previews that do, phases don't depend on each other, which an update would not match
-        status, text, complaint = run_pulumi(plan.name, directory, "--save-plan", str(update), mode="plan")
+        status, text, complaint = run_pulumi(plan.name, directory, "--save-plan", str(update), **asks_nobody(by_hand))
         if status:
             digest = json.loads(text) if text.startswith("{") else {}
             raise OperationError("\n".join(said(digest, complaint)))
@@ -86,22 +88,28 @@ def preview_report(plan: SitePlan, allowed: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="gridmill-preview-") as directory:
         status, text, complaint = run_pulumi(plan.name, directory)
         phases = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(directory).glob("*.json"))]
+        by_hand = Path(directory) / FOUND / f"{FOUND}.json"
+        drift = json.loads(by_hand.read_text(encoding="utf-8")) if by_hand.exists() else {}
     try:
         digest = json.loads(text)
     except ValueError:
         digest, status = {}, status or 1
     problems = said(digest, complaint) if status else []
-    return judged(plan, digest.get("steps", []), phases, problems, allowed)
+    return judged(plan, digest.get("steps", []), phases, problems, allowed) | {"drift": drift}
 
 
-def run_pulumi(stack: str, directory: str, *more: str, mode: str = "") -> tuple[int, str, str]:
+def asks_nobody(by_hand: Path) -> dict[str, str]:
+    """Environment of a preview that asks no machine, and takes what was changed by hand from this file."""
+    return {PREVIEW_MODE: "plan", GIVEN: str(by_hand)}
+
+
+def run_pulumi(stack: str, directory: str, *more: str, **environment: str) -> tuple[int, str, str]:
     """Status, standard output and standard error of the preview; phases write what they foretell into `directory`."""
     command = ["pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *more]
-    told = {REPORT: directory, **({PREVIEW_MODE: mode} if mode else {})}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **told}, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, check=False, timeout=TIMEOUT_S,
+            command, cwd=ROOT, env={**os.environ, REPORT: directory, **environment}, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError:
         return 1, "", 'pulumi is not on PATH; eval "$(python3 tools/engine.py env)"'
@@ -150,6 +158,7 @@ def judged(
         "power": power_of(changed),
         "resources": [resource(step) for step in changed],
         "phases": phases,
+        "drift": {},
         "plan": {},
     }  # fmt: skip
 

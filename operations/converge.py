@@ -12,6 +12,7 @@ import os
 import sys
 
 from operations.document import read_document
+from operations.drifted import Drifted
 from operations.errors import OperationError
 from operations.phase import PhaseRun, masked
 from operations.supervise import die_with_parent
@@ -33,10 +34,12 @@ def main(arguments: list[str] | None = None) -> int:
     die_with_parent()
     secrets = take(SECRET_PREFIX)
     digests = take(DIGEST_PREFIX)
+    drifted = Drifted.take()
     try:
         document = read_document(sys.stdin.read())
+        everything, judged = options.all or options.full, options.all
         return PhaseRun(
-            document, options.action, secrets, digests, everything=options.all or options.full, judged=options.all
+            document, options.action, secrets, digests, everything=everything, judged=judged, drifted=drifted
         ).run()
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)

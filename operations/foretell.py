@@ -22,6 +22,7 @@ from gridmill.plan.impact import DRAIN, LIVE, RECONFIGURE, REPROVISION, hits_job
 from gridmill.render.foretold import foretold_text
 from operations.converge import DIGEST_PREFIX, SECRET_PREFIX, take
 from operations.document import ConvergeDocument, read_document
+from operations.drifted import Drifted
 from operations.errors import OperationError
 from operations.impact import Impact, impact_of
 from operations.jobs import running_jobs
@@ -199,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--wait", type=float, default=3, metavar="SECONDS", help="for machines that do not answer")
     options = parser.parse_args(arguments)
     die_with_parent()
-    secrets, digests = take(SECRET_PREFIX), take(DIGEST_PREFIX)
+    secrets, digests, drifted = take(SECRET_PREFIX), take(DIGEST_PREFIX), Drifted.take()
     signal.signal(signal.SIGTERM, _time_is_up)
     timer = threading.Timer(options.within, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
@@ -207,7 +208,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         given = json.loads(sys.stdin.read())
         document = read_document(json.dumps(given["document"]))
-        run = Foretelling(document, given.get("before"), options.wait, secrets, digests)
+        run = Foretelling(document, given.get("before"), options.wait, secrets, digests, drifted=drifted)
         text = masked(json.dumps(run.foretell()), run.secrets)
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)

@@ -15,6 +15,7 @@ from gridmill.plan.hostlist import fold
 from operations.ansible import run_playbook, runtime_directory
 from operations.directories import state_directory
 from operations.document import ConvergeDocument
+from operations.drifted import Drifted
 from operations.errors import OperationError
 from operations.lease import Lease, ask_keeper
 from operations.ledger import Entry, Ledger, departure, host_digests, subset
@@ -57,11 +58,12 @@ class PhaseRun:
         *,
         everything: bool = False,
         judged: bool = False,
+        drifted: Drifted = Drifted(),  # noqa: B008 - frozen
     ) -> None:
         """`action` is apply, check (Ansible's check mode) or remove (the document's decommission playbook).
 
         `digests` (of roles) count as part of what a host was converged to; `everything` asks no ledger, and `judged`
-        leaves out the hosts that are as they were left.
+        leaves out the hosts that are as they were left. Hosts that `drifted` are converged, too, if they still differ.
         """
         self.document = document
         self.action = action
@@ -69,6 +71,7 @@ class PhaseRun:
         self.digests = digests or {}
         self.everything = everything
         self.judged = judged
+        self.drifted = drifted
         self.started = time.monotonic()
         self.result = RunResult.of(document.scope, [], action)
         self.directory = state_directory() / "sites" / document.site
@@ -132,16 +135,16 @@ class PhaseRun:
         """Converge all hosts of a phase that has no ledger."""
         data = self.document.data
         sifting = Sifting(self.document, self.secrets, self._say)
-        needed = self._sift(sifting, set(data["hosts"]))
+        needed = self._sift(sifting, set(data["hosts"]), judged=self.judged or bool(self.drifted.hosts))
         status, log = 0, None
         if needed or not data["hosts"]:
             status, log = self._play(self.document.playbook, subset(data, needed), lock)
         self._seal(sifting)
         return self._finish(status, log)
 
-    def _sift(self, sifting: Sifting, names: set[str]) -> set[str]:
+    def _sift(self, sifting: Sifting, names: set[str], *, judged: bool) -> set[str]:
         """The hosts that Ansible is needed for; of the others, the result knows."""
-        needed = sifting.sift(names, judged=self.judged, spend=self.action == "apply")
+        needed = sifting.sift(names, judged=judged, spend=self.action == "apply")
         for name, items in sifting.clean.items():
             self.result.as_left(name, items)
         for name, why in sifting.unreachable.items():
@@ -166,7 +169,8 @@ class PhaseRun:
         entries = ledger.read()
         self.secrets |= carried_secrets(self.document, foreseen=self.action == "check")
         digests = host_digests(data, self.secrets, self.digests)
-        todo = {
+        drifted = self.drifted.open(entries) & set(digests)
+        todo = drifted | {
             name for name, digest in digests.items() if self.everything or entries.get(name, Entry("")).digest != digest
         }
         self.result.unchanged = sorted(set(digests) - todo)
@@ -183,7 +187,7 @@ class PhaseRun:
             self._say(f"{name} is left out: maintenance ({reason})")
         status, log = 0, None
         sifting = Sifting(self.document, self.secrets, self._say)
-        needed = self._sift(sifting, todo)
+        needed = self._sift(sifting, todo, judged=self.judged or bool(drifted))
         rolled = self._hit(needed, set(sifting.unreachable), entries, lock)
         at_once = needed - set(rolled)
         open_ = todo - set(rolled) - set(sifting.clean)
@@ -191,6 +195,8 @@ class PhaseRun:
             name: Entry(host["address"]) if name in open_ or name not in entries else entries[name]
             for name, host in data["hosts"].items()
         } | away
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        kept |= {name: replace(kept[name], at=now) for name in drifted & set(sifting.clean)}
 
         def play(names: set[str]) -> None:
             """Converge these, and have the ledger and their seals say how that ended."""
@@ -216,7 +222,7 @@ class PhaseRun:
             if departed and status == 0:
                 status, log = self._take_leave(departed, lock)
                 departed = {}
-            if kept != entries:
+            if needed or kept != entries:
                 ledger.write({**departed, **kept})
         return self._finish(status, log)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,8 @@ class Preview(Part):
 class Changes(Part):
     """How changes are made."""
 
+    drift: Literal["ignore", "check"] = "ignore"
+    """Whether previews also look for what was changed by hand on machines, and updates put it back."""
     preview: Preview = Preview()
     """What `pulumi preview` does."""
     rollout: Annotated[Rollout, Field(default_factory=lambda: Rollout.model_validate({}))]

@@ -101,6 +101,7 @@ def foretold_moved(approved: Approved, found: Approved) -> tuple[list[Move], lis
         for name in {**before, **after}:
             if before.get(name) != after.get(name):
                 moves.append(Move(f"{what} {name}", _row(before.get(name)), _row(after.get(name)), NEW_PLAN))
+    moves += _drift(approved["drift"].get("hosts", {}), found["drift"].get("hosts", {}))
     notes: list[str] = []
     then, now = ({phase["scope"]: phase for phase in report["phases"]} for report in (approved, found))
     for scope in {**then, **now}:
@@ -108,6 +109,17 @@ def foretold_moved(approved: Approved, found: Approved) -> tuple[list[Move], lis
         moves += more
         notes += open_
     return moves, notes
+
+
+def _drift(then: Approved, now: Approved) -> Iterator[Move]:
+    """What was changed by hand, machine by machine."""
+    for name in sorted({**then, **now}):
+        if then.get(name) != now.get(name):
+            before, after = (
+                "; ".join(line for lines in found.get(name, {}).values() for line in lines) or "nothing"
+                for found in (then, now)
+            )
+            yield Move(f"changed by hand on {name}", before, after, NEW_PLAN)
 
 
 def _phase(scope: str, then: Approved | None, now: Approved | None) -> tuple[list[Move], list[str]]:

@@ -196,6 +196,8 @@ class ChangesPlan:
 
     asks_machines: bool
     """Whether a preview asks machines."""
+    checks_drift: bool
+    """Whether drift is a change."""
     preview_limit_s: int
     plan_valid_s: int
     """How long an approved plan may be applied."""
@@ -210,6 +212,7 @@ class ChangesPlan:
         preview = changes.preview
         return cls(
             preview.machines,
+            changes.drift == "check",
             preview.limit,
             preview.plan_valid,
             RolloutPlan.of(changes),

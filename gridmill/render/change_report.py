@@ -40,10 +40,22 @@ def markdown(report: Report) -> str:
         lines += ["", *_fence(report["problems"])]
         return "\n".join(lines) + "\n"
     lines += ["", f"Impact: **{report['impact']}**.", "", *_site(report), *_resources(report)]
+    if by_hand := _by_hand(report["drift"]):
+        lines += _folded("changed by hand, to be put back", _fence(by_hand))
     for phase in report["phases"]:
         lines += _phase(phase)
     lines += _plan(report["plan"])
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _by_hand(drift: Report) -> list[str]:
+    """What somebody changed on machines, a line each."""
+    return [
+        f"{name}  {scope}: {line}"
+        for name, phases in drift.get("hosts", {}).items()
+        for scope, differences in phases.items()
+        for line in differences
+    ]
 
 
 def _plan(plan: Report) -> Iterable[str]:
@@ -162,6 +174,8 @@ def page(report: Report) -> str:
     body.append(
         _list(f"{one['op']} {one['name']} ({', '.join(one['inputs']) or 'whole'})" for one in report["resources"])
     )
+    if by_hand := _by_hand(report["drift"]):
+        body.append(f"<h2>changed by hand, to be put back</h2>{_pre(by_hand)}")
     for phase in report["phases"]:
         body.append(f"<h2>{text(headline(phase))}</h2>")
         for names, host in grouped(phase["hosts"]):

@@ -34,6 +34,7 @@ def with_changes(written: str, directory: Path) -> Path:
         ("largestLoss: 101 %", "changes.largestLoss", "101 % is not a quantity", ""),
         ("consent: {everything: why not}", "changes.consent.everything", "as a key, `everything` is not valid", ""),
         ("consent: {volume scratch: ''}", "changes.consent.volume scratch", "`` is not valid", ""),
+        ("drift: repair", "changes.drift", "`repair` is not valid", ""),
         ("previews: {}", "changes.previews", "unknown key", "did you mean `preview`?"),
     ],
 )  # fmt: skip
@@ -50,4 +51,5 @@ def test_units() -> None:
     data["changes"] = {"preview": {"limit": "5 min", "machines": False}}
     plan = plan_site(build_definition(data, ROOT))
     assert (plan.changes.asks_machines, plan.changes.preview_limit_s) == (False, 300)
+    assert (plan.changes.checks_drift, plan.changes.plan_valid_s) == (False, 604_800)
     assert (plan.changes.largest_loss_percent, plan.changes.consent) == (25, {})

@@ -31,6 +31,7 @@ PLAN: dict[str, Any] = {
     "report": {
         "problems": [], "resources": [{"op": "update", "type": "t", "name": "lab-pod-a-converge", "inputs": ["stdin"]}],
         "effects": [], "power": [{"what": "pod-a", "before": 1.0, "after": 2.0, "margin": 3.0}], "phases": [PHASE],
+        "drift": {"at": "then", "hosts": {"n1": {"pod-a": ["file /x: gone"]}}, "unseen": {}, "complaint": ""},
     },
 }  # fmt: skip
 PLAN["digest"] = plan_digest(PLAN)
@@ -134,6 +135,9 @@ def report(path: str, value: Any, base: dict[str, Any] = PLAN["report"]) -> dict
         ("resources", [], ["resource lab-pod-a-converge: approved op update, inputs stdin, found nothing"]),
         ("power", [], ["power pod-a: approved before 1.0, after 2.0, margin 3.0, found nothing"]),
         ("effects", [{"what": "loses 3 nodes", "nodes": ["n1"]}], ["effect loses 3 nodes: approved nothing, found nodes n1"]),
+        ("drift", {}, ["changed by hand on n1: approved file /x: gone, found nothing"]),
+        ("drift", {"at": "now", "hosts": {"n1": {"pod-a": ["file /x: gone"]}, "n2": {"pod-a": ["unit y: is not running"]}}},
+         ["changed by hand on n2: approved nothing, found unit y: is not running; make"]),
         ("problems", ["over budget"], ["the preview: approved no problem, found over budget"]),
     ],
 )  # fmt: skip

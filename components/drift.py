@@ -1,0 +1,85 @@
+"""Drift in previews and updates, for stacks with `changes.drift: check`: what was changed by hand becomes an input of
+the phase, so that a preview shows it and an update repairs it.
+
+The input is a word in the environment of the phase's command: when machines were looked at, and which of them differed.
+Where nothing differs, or nobody knows, the engine keeps the word that it has (`ignore_changes`), so no change shows.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from components.host_preview import GRACE_S, preview_mode
+from gridmill.plan.hostlist import fold
+from gridmill.plan.site_plan import ChangesPlan
+
+ROOT = Path(__file__).resolve().parent.parent
+WORD = "GRIDMILL_DRIFT"
+"""Of the command's environment."""
+GIVEN = "GRIDMILL_HAND_CHANGES"
+"""A file with what is known already, so that no machine is asked."""
+
+
+@dataclass(frozen=True)
+class HandChanges:
+    """What was changed by hand, by machine and phase."""
+
+    at: str = ""
+    hosts: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, site: str, changes: ChangesPlan) -> "HandChanges":
+        """As the machines' judges say; nothing where the stack does not ask for it, or a preview is to ask nobody."""
+        given = os.environ.get(GIVEN)
+        if not changes.checks_drift or (preview_mode() == "plan" and not given):
+            return cls()
+        found = look(site, changes.preview_limit_s)
+        if pulumi.runtime.is_dry_run():
+            tell(found)
+        return cls(found["at"], found["hosts"])
+
+    def word(self, scope: str) -> str:
+        """The input of one phase; empty where nothing differs."""
+        names = [name for name, phases in self.hosts.items() if scope in phases]
+        return f"{self.at} {','.join(fold(names))}" if names else ""
+
+
+def look(site: str, limit_s: float) -> dict[str, Any]:
+    """What the command found; whatever goes wrong with it is a complaint."""
+    fresh = ["--fresh"] if pulumi.runtime.is_dry_run() else []
+    command = [sys.executable, "-m", "operations.hand_changes", site, "--within", f"{limit_s:.1f}", *fresh]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=limit_s + GRACE_S,
+        )  # fmt: skip
+        found: dict[str, Any] = json.loads(done.stdout)
+    except subprocess.TimeoutExpired:
+        return {"at": "", "hosts": {}, "unseen": {}, "complaint": "the time limit is up"}
+    except ValueError:
+        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+        return {"at": "", "hosts": {}, "unseen": {}, "complaint": lines[-1]}
+    return found
+
+
+def tell(found: Mapping[str, Any]) -> None:
+    """Say it in the preview: what differs, and who could not be looked at."""
+    lines = [
+        f"  {name}  {scope}: {line}"
+        for name, phases in found["hosts"].items()
+        for scope, differences in phases.items()
+        for line in differences
+    ]
+    if lines:
+        pulumi.log.warn("\n".join(["changed by hand since the last run; an update puts it back:", *lines]))
+    if found["complaint"]:
+        pulumi.log.warn(f"drift is not known: {found['complaint']}")
+    for name, why in found["unseen"].items():
+        pulumi.log.info(f"drift of {name} is not known: {why}")
