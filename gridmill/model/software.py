@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gridmill.errors import printable
 from gridmill.model.base import Part, text
+from gridmill.model.storage import VolumeKey
 
 Version = Annotated[str, text(r"^[0-9]+(\.[0-9]+){1,3}$", 'a version number in quotes, such as "24.11"', 24)]
 """A version number in quotes, such as "24.11"."""
@@ -75,11 +76,13 @@ class Cuda(Part):
     """The CUDA toolkit, for building programs. Running them needs the driver only, which every GPU node has."""
 
     toolkit: Literal["none", "shared", "node"] = "none"
-    """Where it is installed. `shared`: on the machines on which users log in, for building there; nothing is mounted,
-    since packages of NVIDIA and Debian can't be moved from their places. `node`: on those and on every machine that
-    runs jobs (5 GB each)."""
+    """Where it is installed. `shared`: once on a volume, which every machine on which users log in or which runs jobs
+    sees below /usr/local; needs NVIDIA's packages. `node`: as packages on each of those machines (5 GB each)."""
     versions: list[Version] = Field(default_factory=list)
     """Versions side by side, such as ["12.4"]."""
+    volume: VolumeKey | None = None
+    """Volume of a `shared` toolkit, which lies in its directory `cuda`; the controller mounts it too, to put it there.
+    By default the only writable volume of the site's own storage with `holds: shared`."""
 
 
 class Nvidia(Part):

@@ -9,9 +9,16 @@ from gridmill.catalog import Catalog, Node, SoftwareSet
 from gridmill.load import Definition
 from gridmill.model import Site
 from gridmill.openpgp import normalised
+from gridmill.rules.storage import mount_of, toolkit_volume
 
 Patterns = dict[str, str]
 """Version pattern by package name."""
+
+TOOLKIT_PLACE = "/usr/local/cuda-"
+"""Where NVIDIA's packages of a toolkit lie, before its version; programs find it there."""
+
+TOOLKITS_UID = 1991
+"""Number of the user who owns toolkits on a volume: below those of people, as root of a client is nobody there."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,24 @@ class DriverPlan:
 
 
 @dataclass(frozen=True)
+class SharedToolkits:
+    """Toolkits on a volume. The controller puts them there: its phase comes before those that use them."""
+
+    volume: str
+    mount: str
+    """Where machines mount the volume."""
+    directory: str
+    """Where on it the toolkits lie, one directory per version."""
+    versions: dict[str, Patterns]
+    """Packages by version of the toolkit."""
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Where a toolkit lies, by the place at which programs look for it."""
+        return {f"{TOOLKIT_PLACE}{version}": f"{self.directory}/{version}" for version in self.versions}
+
+
+@dataclass(frozen=True)
 class NvidiaPlan:
     """GPU software of a site."""
 
@@ -60,11 +85,13 @@ class NvidiaPlan:
     cuda: Patterns
     """Toolkits."""
     cuda_services: tuple[str, ...]
-    """Services whose machines get the toolkits."""
+    """Services whose machines get the toolkits as packages."""
+    shared: SharedToolkits | None
+    """Toolkits that lie on a volume, once for all machines."""
 
 
-CUDA_SERVICES = {"none": (), "shared": ("login",), "node": ("login", "compute")}
-"""Which machines get the toolkit: those on which users build programs, and with `node` those that run them too."""
+CUDA_SERVICES = {"none": (), "shared": (), "node": ("login", "compute")}
+"""Which machines get the toolkits as packages: those on which users build programs, and those that run them."""
 
 
 def plan_nvidia(definition: Definition) -> NvidiaPlan:
@@ -77,7 +104,7 @@ def plan_nvidia(definition: Definition) -> NvidiaPlan:
     names = offered.packages
     words = {"{driver}": nvidia.driver, "{branch}": nvidia.driver.split(".")[0], "{nccl}": nvidia.nccl}
     skus = {group.sku: catalog.nodes[group.sku] for pod in site.pods.values() for group in pod.nodes.values()}
-    toolkits = [_filled(names.cuda, {"{cuda}": v, "{cuda-}": v.replace(".", "-")}) for v in nvidia.cuda.versions]
+    toolkits = {v: _filled(names.cuda, {"{cuda}": v, "{cuda-}": v.replace(".", "-")}) for v in nvidia.cuda.versions}
     return NvidiaPlan(
         source=nvidia.source,
         sources=_sources(site, offered, definition.keys),
@@ -86,9 +113,18 @@ def plan_nvidia(definition: Definition) -> NvidiaPlan:
         pins=({"packages": " ".join(names.pinned), "version": f"{nvidia.driver}-*"},),
         drivers={key: _driver(site, catalog, offered, sku, words) for key, sku in sorted(skus.items()) if sku.gpu},
         nccl=_filled(names.nccl, words),
-        cuda={name: pattern for toolkit in toolkits for name, pattern in toolkit.items()},
+        cuda={name: pattern for toolkit in toolkits.values() for name, pattern in toolkit.items()},
         cuda_services=CUDA_SERVICES[nvidia.cuda.toolkit],
+        shared=_shared(site, toolkits),
     )
+
+
+def _shared(site: Site, toolkits: dict[str, Patterns]) -> SharedToolkits | None:
+    key = toolkit_volume(site)
+    if key is None or site.storage is None:
+        return None
+    mount = mount_of(key, site.storage.volumes[key])
+    return SharedToolkits(key, mount, f"{mount}/cuda", dict(sorted(toolkits.items())))
 
 
 def _filled(patterns: Patterns, words: dict[str, str]) -> Patterns:

@@ -16,6 +16,9 @@ ACCEPTANCE_ACCOUNT = "gridmill"
 ACCEPTANCE_USER = "gridmill-accept"
 """System user, the same everywhere, that acceptance jobs run as."""
 
+TOOLKITS_USER = "gridmill-toolkits"
+"""System user who owns the toolkits on a volume; nobody runs anything as it but the putting there."""
+
 _SYSTEM_LOGINS = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
 messagebus sshd systemd-network systemd-timesync systemd-resolve dnsmasq mysql slurm munge sssd
@@ -26,7 +29,7 @@ adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip operator sr
 staff users nogroup systemd-journal input kvm render sgx netdev crontab clock _ssh ssl-cert docker
 gridmill-admins gridmill-users
 """
-RESERVED_NAMES = frozenset({*_SYSTEM_LOGINS.split(), *_SYSTEM_GROUPS.split(), ACCEPTANCE_USER})
+RESERVED_NAMES = frozenset({*_SYSTEM_LOGINS.split(), *_SYSTEM_GROUPS.split(), ACCEPTANCE_USER, TOOLKITS_USER})
 """Logins and groups of Debian's own services and of ours (base-passwd's lists, and the packages that roles install)."""
 
 RESERVED_ACCOUNTS = frozenset({"root", ACCEPTANCE_ACCOUNT})

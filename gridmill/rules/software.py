@@ -8,6 +8,7 @@ from gridmill.catalog import Catalog, SoftwareSet
 from gridmill.errors import Path, Problem
 from gridmill.model import Site
 from gridmill.openpgp import NoKeyError, fingerprint
+from gridmill.rules.toolkits import place_problems
 
 NVIDIA: Path = ("software", "nvidia")
 
@@ -70,7 +71,7 @@ def _toolkit_problems(site: Site, catalog: Catalog) -> list[Problem]:
         message = f"{nvidia.source} of {site.software.os} has one toolkit at a time"
         hint = "source: nvidia or mirror for several"
         return [Problem((*path, "versions", 1), message, "one version", hint)]
-    return []
+    return place_problems(site, catalog)
 
 
 def _suite_problems(site: Site) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -9,6 +10,7 @@ from itertools import pairwise
 from gridmill.catalog import Catalog
 from gridmill.errors import Path, Problem
 from gridmill.model import NodeGroup, Site, Storage, StorageServers, Volume
+from gridmill.model.partial import NotTypedError
 from gridmill.model.storage import Holds
 from gridmill.rules.hardware import node_label
 from gridmill.rules.people import numbers
@@ -66,10 +68,31 @@ def holds_of(key: str, volume: Volume) -> Holds:
 
 
 def clients_of(site: Site, catalog: Catalog, volume: Volume) -> list[str]:
-    """Keys of the groups that mount a volume, in the order of the stack."""
-    if volume.clients is not None:
-        return list(dict.fromkeys(volume.clients))
-    return [key for key, group in groups_of(site) if {"login", "compute"} & set(services_of(group, catalog))]
+    """Keys of the groups that mount a volume, in the order of the stack; of toolkits the controller, who puts them
+    there, is always one."""
+    given = volume.clients
+    wanted = {"login", "compute"} if given is None else set()
+    key = toolkit_volume(site)
+    wanted |= {"controller"} if key and site.storage and site.storage.volumes.get(key) is volume else set()
+    found = [key for key, group in groups_of(site) if wanted & set(services_of(group, catalog))]
+    return list(dict.fromkeys([*(given or ()), *found]))
+
+
+def toolkit_volumes(site: Site) -> list[str]:
+    """Volumes on which toolkits lie unless another is named: of the site itself, everybody's, and writable."""
+    volumes = site.storage.volumes if site.storage else {}
+    own = {key: volume for key, volume in volumes.items() if volume.kind != "external" and not volume.read_only}
+    return [key for key, volume in own.items() if holds_of(key, volume) == "shared"]
+
+
+def toolkit_volume(site: Site) -> str | None:
+    """The volume of toolkits that all machines share; None where there is none, or nobody can say which."""
+    with contextlib.suppress(NotTypedError):
+        cuda = site.software.nvidia.cuda
+        if cuda.toolkit == "shared":
+            found = toolkit_volumes(site)
+            return cuda.volume or (found[0] if len(found) == 1 else None)
+    return None
 
 
 def groups_of(site: Site) -> list[tuple[str, NodeGroup]]:

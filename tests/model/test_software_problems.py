@@ -19,6 +19,7 @@ KEY = (ROOT / "inventories" / "ems1" / "keys" / "mirror.asc").read_text(encoding
 FINGERPRINT = "721816512B7E38D964A774B008594AE99AF04F8C"
 PRIVATE = KEY.replace("PUBLIC", "PRIVATE")
 NVIDIA = "software.nvidia"
+SHARED_HINT = "source: nvidia or mirror, or `toolkit: node`"
 B200 = {"sku": "dgx-b200", "at": ["r1/u21"]}
 VOLTA = """\
 id: {id}
@@ -182,8 +183,16 @@ def test_a_toolkit_newer_than_the_driver(data: dict[str, Any], root: Path) -> No
             ("versions", "versions of a toolkit that is installed nowhere", "or remove the versions"),
         ),
         (
-            {"toolkit": "shared", "versions": ["12.4", "12.4"]},
+            {"toolkit": "node", "versions": ["12.4", "12.4"]},
             ("versions[1]", "distro of debian-13 has one toolkit at a time", "source: nvidia or mirror for several"),
+        ),
+        (
+            {"toolkit": "shared", "versions": ["12.4"]},
+            ("toolkit", "packages of distro lie in /usr, and can't be shared", SHARED_HINT),
+        ),
+        (
+            {"toolkit": "node", "versions": ["12.4"], "volume": "scratch"},
+            ("volume", "a volume for toolkits that lie on no volume", "remove it, or write `toolkit: shared`"),
         ),
         (
             {"toolkit": "node", "versions": ["13.1"]},
@@ -195,6 +204,93 @@ def test_toolkits(cuda: dict[str, Any], expected: tuple[str, str, str], data: di
     data["software"]["nvidia"]["cuda"] = cuda
     path, message, hint = expected
     assert (f"{NVIDIA}.cuda.{path}", message, hint) in problems(data, root)
+
+
+SCRATCH: dict[str, Any] = {"kind": "moosefs", "of": "store", "replicas": 1}
+
+
+@pytest.mark.parametrize(
+    ("cuda", "volumes", "expected"),
+    [
+        ({}, {}, None),
+        ({"volume": "scratch"}, {"more": SCRATCH}, None),
+        (
+            {},
+            {"more": SCRATCH},
+            ("volume", "toolkits could lie on scratch or more", "one of them", "such as `volume: scratch`"),
+        ),
+        (
+            {},
+            {"scratch": {**SCRATCH, "holds": "users"}},
+            (
+                "toolkit",
+                "no volume for toolkits",
+                "a writable volume with `holds: shared`",
+                "add a volume such as `software: {kind: ...}` under storage.volumes, or write `toolkit: node`",
+            ),
+        ),
+        (
+            {"volume": "tools"},
+            {},
+            ("volume", "tools is no volume", "one of scratch", "such as `volume: scratch`"),
+        ),
+        (
+            {"volume": "home"},
+            {},
+            ("volume", "home holds the users' homes", "one of scratch", "a volume of its own for software"),
+        ),
+        (
+            {"volume": "more"},
+            {"more": {**SCRATCH, "holds": "users"}},
+            ("volume", "more holds the users' own directories", "one of scratch", "a volume of its own for software"),
+        ),
+        (
+            {"volume": "more"},
+            {"more": {**SCRATCH, "readOnly": True}},
+            (
+                "volume",
+                "nobody may write on more",
+                "one of scratch",
+                "remove readOnly of more, or name another volume",
+            ),
+        ),
+        (
+            {"volume": "more"},
+            {"more": {**SCRATCH, "clients": ["control"]}},
+            (
+                "volume",
+                "more is not mounted by gpu",
+                "a volume that every login machine and every node that runs jobs mounts",
+                "add gpu to storage.volumes.more.clients, or name another volume",
+            ),
+        ),
+    ],
+)
+def test_toolkits_on_a_volume(
+    cuda: dict[str, Any],
+    volumes: dict[str, Any],
+    expected: tuple[str, str, str, str] | None,
+    data: dict[str, Any],
+    root: Path,
+) -> None:
+    mirrored(data)
+    data["software"]["nvidia"]["cuda"] = {"toolkit": "shared", "versions": ["13.1", "13.2"], **cuda}
+    data["storage"]["volumes"].update(volumes)
+    found: list[tuple[str, str, str, str]] = []
+    try:
+        build_definition(data, root)
+    except ProblemsError as error:
+        found = [(path_text(one.path), one.message, one.expected, one.hint) for one in error.problems]
+    assert found == ([(f"{NVIDIA}.cuda.{expected[0]}", *expected[1:])] if expected else [])
+
+
+def test_toolkits_of_a_site_without_storage(data: dict[str, Any], root: Path) -> None:
+    mirrored(data)
+    data["software"]["nvidia"]["cuda"] = {"toolkit": "shared", "versions": ["13.1"]}
+    del data["storage"]
+    assert (f"{NVIDIA}.cuda.toolkit", "no volume for toolkits") in [one[:2] for one in problems(data, root)]
+    data["software"]["nvidia"]["cuda"]["volume"] = "scratch"
+    assert (f"{NVIDIA}.cuda.volume", "scratch is no volume", "add it under storage.volumes") in problems(data, root)
 
 
 def test_versions_that_the_source_does_not_offer(data: dict[str, Any], root: Path) -> None:

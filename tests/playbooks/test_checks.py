@@ -305,3 +305,29 @@ def test_each_machine_is_checked_for_its_own_serial_number() -> None:
     identity = {"serial": "SN-7", "mac": ""}
     (wanted,) = for_host([{"check": "machine", "serial_file": "/x"}], "n1", "example.net", "192.0.2.1", identity)
     assert wanted == {"check": "machine", "serial_file": "/x", "serial": "SN-7", "mac": ""}
+
+
+TOOLKIT = {"check": "toolkit", "path": "/usr/local/cuda-12.8", "target": "/shared/software/cuda/12.8", "answers": True}
+NVCC = "nvcc: NVIDIA (R) Cuda compiler driver\nCuda compilation tools, release 12.8, V12.8.93\n"
+
+
+@pytest.mark.parametrize(
+    ("link", "there", "said", "ok", "found"),
+    [
+        (Result(0, "/shared/software/cuda/12.8\n"), 0, Result(0, NVCC), True, "a link to /shared"),
+        (Result(1, ""), 0, Result(0, NVCC), True, "somebody else's own directory, which answers"),
+        (Result(0, "/other/12.8\n"), 0, Result(0, NVCC), False, "a link to /other/12.8"),
+        (Result(0, "/shared/software/cuda/12.8\n"), 1, Result(0, NVCC), False, "no /usr/local/cuda-12.8/bin/nvcc"),
+        (Result(0, "/shared/software/cuda/12.8\n"), 0, Result(0, NVCC.replace("12.8", "12.80")), False, "says"),
+        (Result(0, "/shared/software/cuda/12.8\n"), 0, Result(MISSING, "", "not installed"), False, "not installed"),
+        (Result(MISSING, "", "no readlink"), 0, Result(0, NVCC), False, ""),
+    ],
+)
+def test_a_toolkit_on_a_volume(link: Result, there: int, said: Result, ok: bool, found: str) -> None:
+    def answer(argv: list[str]) -> Result:
+        return {"readlink": link, "test": Result(there, "")}.get(argv[0], said)
+
+    [check] = verify([TOOLKIT], answer)
+    assert check["ok"] is ok and found in check["found"] and bool(check["hint"]) is not ok
+    [check] = verify([{**TOOLKIT, "answers": False}], answer)
+    assert check["ok"] is (not there and link.output != "/other/12.8\n" and link.status != MISSING)

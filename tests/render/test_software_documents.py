@@ -115,7 +115,7 @@ def test_sources_reach_the_machines_that_use_them(data: dict[str, Any], root: Pa
     ("toolkit", "machines"),
     [
         ("none", set()),
-        ("shared", {"pod-a-r1-u40", "pod-b-r1-u40"}),
+        ("shared", set()),
         ("node", {"pod-a-r1-u40", "pod-b-r1-u40", "pod-a-r1-u01", "pod-a-r1-u09", "pod-b-r1-u01"}),
     ],
 )
@@ -128,6 +128,38 @@ def test_toolkits_reach_the_machines_that_are_meant(
     got = {host for document in found.values() for host in with_variable(document, "cuda_packages")}
     assert got == machines
     assert {host for one in found.values() for host in with_variable(one, "package_sources_wanted")} >= machines
+
+
+def test_a_shared_toolkit_is_put_on_its_volume_by_the_controller_and_seen_everywhere(
+    data: dict[str, Any], root: Path
+) -> None:
+    data["software"]["nvidia"]["cuda"] = {"toolkit": "shared", "versions": ["13.1"]}
+    data["storage"]["volumes"]["scratch"]["clients"] = ["gpu", "login"]
+    data["pods"]["pod-a"]["nodes"]["control"]["services"] = ["controller"]
+    found = made(data, root)
+    [shared] = [group["vars"] for name, group in found["control"]["groups"].items() if name == "controllers"]
+    assert shared["cuda_shared_versions"] == {"13.1": {"cuda-toolkit-13-1": "13.1.*"}}
+    assert shared["cuda_shared_directory"] == "/scratch/cuda" and shared["cuda_shared_source"] == "mirror"
+    [mounts] = [
+        group["vars"]["storage_mounts_volumes"]
+        for group in found["control"]["groups"].values()
+        if "storage_mounts_volumes" in group.get("vars", {})
+    ]
+    assert list(mounts) == ["scratch"] and mounts["scratch"]["source"] == shared["cuda_shared_mounted_from"]
+    assert with_variable(found["control"], "package_sources_wanted") == {"pod-a-r1-u40"}
+    assert with_variable(found["control"], "cuda_links") == set()
+    for pod, machines in (("pod-a", {"pod-a-r1-u01", "pod-a-r1-u09"}), ("pod-b", {"pod-b-r1-u01", "pod-b-r1-u40"})):
+        assert with_variable(found[pod], "cuda_links") == machines
+        assert "cuda_shared_versions" not in str(found[pod])
+        for group in found[pod]["groups"].values():
+            if links := group.get("vars", {}).get("cuda_links"):
+                assert links == {"/usr/local/cuda-13.1": "/scratch/cuda/13.1"}
+                [check] = [one for one in group["vars"]["verify_checks"] if one["check"] == "toolkit"]
+                assert check["answers"] is ("pod-b-r1-u40" in group["hosts"])
+    names = [user["name"] for user in found["pod-a"]["vars"]["base_users"]]
+    assert names == ["gridmill-accept", "gridmill-toolkits"]
+    del data["software"]["nvidia"]["cuda"]
+    assert "gridmill-toolkits" not in str(made(data, root))
 
 
 def test_toolkits_stand_side_by_side(data: dict[str, Any], root: Path) -> None:

@@ -20,6 +20,7 @@ def data() -> dict[str, Any]:
     text = (ROOT / "Pulumi.ems1.yaml").read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text)["config"]["gridmill:site"]
     del found["pods"]["pod-a"]["nodes"]["control"]["services"]  # a controller that takes logins, too
+    del found["software"]["nvidia"]["cuda"], found["storage"]["volumes"]["software"]
     return found
 
 

@@ -28,6 +28,7 @@ def site(equipment: dict[str, Any], **pod: Any) -> dict[str, Any]:
     data = copy.deepcopy(BASE)
     data.pop("power", None)
     data.pop("storage", None)
+    data["software"]["nvidia"]["cuda"]["toolkit"] = "node"
     data["pods"] = {
         "pod-a": {
             "budget": "60 kW",

@@ -24,7 +24,7 @@ from tests.rules.simulation import Loss, losses, replay
 BASE: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.ems1.yaml").read_text(encoding="utf-8"))["config"][
     "gridmill:site"
 ]
-del BASE["storage"]  # tests here leave out the nodes that it needs
+del BASE["storage"], BASE["software"]["nvidia"]["cuda"]  # tests here leave out the nodes that they need
 SLOTS = ["u1", "u9", "u17", "u25"]
 
 

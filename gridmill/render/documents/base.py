@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gridmill.plan.nvidia import TOOLKITS_UID
 from gridmill.plan.site_plan import HostPlan, SitePlan
 from gridmill.plan.slurm import ACCEPTANCE_UID
 from gridmill.plan.storage import LOCAL_HOMES
 from gridmill.render.documents.shape import Concern, Values
-from gridmill.rules.people import ACCEPTANCE_USER
+from gridmill.rules.people import ACCEPTANCE_USER, TOOLKITS_USER
 
 
 def _everyone(plan: SitePlan) -> Values:
@@ -17,7 +18,10 @@ def _everyone(plan: SitePlan) -> Values:
         "base_admins": list(plan.admins),
         "base_people": list(plan.users),
         "base_groups": list(plan.groups),
-        "base_users": [{"name": ACCEPTANCE_USER, "uid": ACCEPTANCE_UID, "home": f"/var/lib/{ACCEPTANCE_USER}"}],
+        "base_users": [
+            {"name": ACCEPTANCE_USER, "uid": ACCEPTANCE_UID, "home": f"/var/lib/{ACCEPTANCE_USER}"},
+            *([{"name": TOOLKITS_USER, "uid": TOOLKITS_UID, "home": "/nonexistent"}] if plan.nvidia.shared else []),
+        ],
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from gridmill.plan.site_plan import HostPlan, SitePlan
 from gridmill.plan.storage import LOCAL_HOMES
 from gridmill.render.documents.shape import Concern, Values
-from gridmill.rules.people import ACCEPTANCE_USER
+from gridmill.rules.people import ACCEPTANCE_USER, TOOLKITS_USER
 
 
 def _everyone(plan: SitePlan) -> Values:
@@ -15,6 +15,7 @@ def _everyone(plan: SitePlan) -> Values:
     if directory is None:
         return {}
     own = [person["name"] for person in (*plan.admins, *plan.users)]
+    ours = [ACCEPTANCE_USER, *([TOOLKITS_USER] if plan.nvidia.shared else [])]
     return {
         "directory_uris": list(directory.uris),
         "directory_base": directory.base,
@@ -23,7 +24,7 @@ def _everyone(plan: SitePlan) -> Values:
         "directory_schema": directory.schema,
         "directory_login_groups": list(directory.login_groups),
         "directory_homes": directory.homes,
-        "directory_local_users": sorted({"root", plan.access.bootstrap_user, ACCEPTANCE_USER, *own}),
+        "directory_local_users": sorted({"root", plan.access.bootstrap_user, *ours, *own}),
         "directory_local_groups": sorted(
             {"root", "sudo", "gridmill-admins", "gridmill-users", *own, *(one["name"] for one in plan.groups)}
         ),

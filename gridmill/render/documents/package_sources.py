@@ -11,7 +11,8 @@ from gridmill.render.documents.shape import Concern, Values
 
 def uses_nvidia_packages(plan: SitePlan, host: HostPlan) -> bool:
     """Whether any package of the machine comes from the source of GPU software."""
-    return host.gpu is not None or bool(set(plan.nvidia.cuda_services) & set(host.services))
+    puts = plan.nvidia.shared is not None and "controller" in host.services
+    return host.gpu is not None or puts or bool(set(plan.nvidia.cuda_services) & set(host.services))
 
 
 def _alike(plan: SitePlan, host: HostPlan) -> Values:

@@ -19,6 +19,7 @@ from ansible.module_utils.gridmill_node import (
     slurm_watts,
     storage_checks,
     system_checks,
+    toolkit_checks,
 )
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
@@ -45,6 +46,7 @@ SERVICES: dict[str, CheckFunction] = {
     "package": system_checks.package,
     "service": system_checks.service,
     "private_file": system_checks.private_file,
+    "toolkit": toolkit_checks.toolkit,
     "mounted": storage_checks.mounted,
     "moosefs_servers": storage_checks.moosefs_servers,
     "nfs_exports": storage_checks.nfs_exports,
@@ -59,7 +61,7 @@ KNOWN = {**HARDWARE, **SERVICES}
 SETTLES = frozenset(
     {
         *("service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"),
-        *("moosefs_servers", "directory"),
+        *("moosefs_servers", "directory", "toolkit"),
         "slurm_watts",
     }
 )

@@ -34,10 +34,12 @@ OWN_JUDGES = frozenset(
         "moosefs_metadata",
         "moosefs_volumes",
         "package_sources",
+        "shared_toolkits",
         "slurm_accounting",
         "slurm_job_watts",
         "slurm_maintenance",
         "storage_directories",
+        "toolkit_links",
         "volume_directories",
         "volume_mounts",
     }
