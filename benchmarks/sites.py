@@ -26,6 +26,7 @@ def site(nodes: int, name: str) -> dict[str, Any]:
     """The site object for `nodes` machines (one of them the controller, in the first pod); at least 20."""
     text = (ROOT / f"Pulumi.{SAMPLE}.yaml").read_text(encoding="utf-8")
     sample: dict[str, Any] = yaml.safe_load(text)["config"]["gridmill:site"]
+    del sample["software"]["nvidia"]["cuda"]  # lies on a volume there
     pods = -(-nodes // NODES_PER_POD)
     supernet = 32 - (2 ** (32 - POD_PREFIX) * (pods + 1) - 1).bit_length()
     sizes = [min(NODES_PER_POD, nodes - NODES_PER_POD * number) for number in range(pods)]
