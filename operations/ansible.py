@@ -1,4 +1,4 @@
-"""One run of ansible-playbook: its files in memory, its arguments, its environment, its events."""
+"""One run of a playbook, as bundles or by ansible-playbook: its files in memory, arguments, environment, events."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from operations.errors import OperationError
 from operations.supervise import supervise
 
 ROOT = Path(__file__).resolve().parent.parent
+EXECUTOR = "GRIDMILL_EXECUTOR"
+"""Environment variable: `bundle` or `ansible`, the way back for an engineer."""
+BUNDLED = frozenset({"control.yml", "pod.yml", "storage.yml"})
+"""Playbooks that work on each machine by itself. Others have steps that must be done everywhere before the next begins,
+or act on what they find."""
 
 
 def run_playbook(
@@ -26,16 +31,25 @@ def run_playbook(
     runtime: Path,
     log: Path,
     check: bool,
+    name: str,
     lock: int,
     on_event: Callable[[str], None],
     on_idle: Callable[[], None],
 ) -> int:
-    """Run a playbook over a document's hosts, and return its exit status. `runtime` is removed whatever happens."""
+    """Run a playbook over a document's hosts, and return its exit status. `runtime` is removed whatever happens.
+
+    `name` is the phase's, for what runs on the hosts.
+    """
     try:
         inventory = write_inventory(runtime, data, secrets)
-        command = ansible_command(inventory, playbook, check=check)
+        environment = child_environment(runtime)
+        if executor(playbook) == "bundle":
+            command = bundle_command(inventory, playbook, name, check=check)
+            environment["PYTHONPATH"] = str(ROOT)
+        else:
+            command = ansible_command(inventory, playbook, check=check)
         with log.open("ab") as stream:
-            status = supervise(command, child_environment(runtime), stream, on_event, on_idle, keep=(lock,))
+            status = supervise(command, environment, stream, on_event, on_idle, keep=(lock,))
         close_connections(runtime)
     finally:
         shutil.rmtree(runtime)
@@ -72,6 +86,21 @@ def ansible_command(inventory: Path, playbook: str, *, check: bool) -> list[str]
     ansible = Path(sys.executable).parent / "ansible-playbook"
     mode = ["--check", "--diff"] if check else []
     return [str(ansible), "--inventory", str(inventory), *mode, str(ROOT / "playbooks" / playbook)]
+
+
+def bundle_command(inventory: Path, playbook: str, name: str, *, check: bool) -> list[str]:
+    """Argument list of the run as bundles; nothing in it is a secret."""
+    mode = ["--check"] if check else []
+    place = str(ROOT / "playbooks" / playbook)
+    return [sys.executable, "-m", "bundle.run", "--name", name, *mode, str(inventory), place]
+
+
+def executor(playbook: str, getenv: Callable[[str], str | None] = os.environ.get) -> str:
+    """What runs a playbook: `bundle` or `ansible`. OperationError when the environment names anything else."""
+    wanted = getenv(EXECUTOR) or "ansible"
+    if wanted not in {"ansible", "bundle"}:
+        raise OperationError(f"{EXECUTOR} is {wanted!r}; it can be ansible or bundle")
+    return wanted if playbook in BUNDLED else "ansible"
 
 
 def child_environment(runtime: Path, getenv: Callable[[str], str | None] = os.environ.get) -> dict[str, str]:

@@ -270,6 +270,7 @@ class PhaseRun:
             runtime=runtime_directory(self.directory, self.place),
             log=log,
             check=self.action == "check",
+            name=self.place,
             lock=lock,
             on_event=self._event,
             on_idle=self._idle,

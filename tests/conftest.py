@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ hypothesis.settings.register_profile("gridmill", deadline=None, derandomize=True
 hypothesis.settings.load_profile("gridmill")
 
 ROOT = Path(__file__).resolve().parent.parent
+os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")  # before anything reads Ansible's settings, which it does once
 
 
 def without_power(text: str) -> str:

@@ -69,6 +69,18 @@ def test_the_exact_environment(tmp_path: Path) -> None:
     }
 
 
+def test_who_runs_a_playbook(tmp_path: Path) -> None:
+    chosen = {"GRIDMILL_EXECUTOR": "bundle"}
+    assert ansible.executor("pod.yml", chosen.get) == "bundle"
+    assert ansible.executor("keys.yml", chosen.get) == "ansible", "done everywhere before the next step begins"
+    assert ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "ansible"}.get) == "ansible"
+    with pytest.raises(OperationError, match="GRIDMILL_EXECUTOR is 'bundles'"):
+        ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "bundles"}.get)
+    command = ansible.bundle_command(tmp_path, "pod.yml", "pod-a", check=True)
+    place = str(ROOT / "playbooks" / "pod.yml")
+    assert command == [sys.executable, "-m", "bundle.run", "--name", "pod-a", "--check", str(tmp_path), place]
+
+
 def test_host_keys_are_checked_on_every_connection(state: Path, document: dict[str, Any]) -> None:
     command = ssh_command(read_document(json.dumps(document)).connection, "198.18.4.65", ["true"])
     assert "StrictHostKeyChecking=yes" in command
