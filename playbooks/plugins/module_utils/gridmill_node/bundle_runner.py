@@ -43,22 +43,19 @@ class Runner:
         """Begin no other step."""
         self.stopped = True
 
-    def run(self) -> None:
-        """All steps, until one fails."""
-        ok = True
+    def run(self) -> dict[str, Any]:
+        """All steps, until one fails; how it ended."""
         for number, step in enumerate(self.manifest["steps"]):
             if self.stopped:
-                self.say(event="end", ok=False, stopped=True)
-                return
+                return {"ok": False, "stopped": True}
             self.say(event="begin", step=number)
             result = self.step(step)
             if register := step.get("register"):
                 self.results[register] = result
             self.say(event="step", step=number, result=told(step, result))
             if result.get("failed"):
-                ok = False
-                break
-        self.say(event="end", ok=ok)
+                return {"ok": False}
+        return {"ok": True}
 
     def say(self, **event: Any) -> None:
         """One event, whole or not at all."""
@@ -242,8 +239,9 @@ def main(directory: str) -> None:
             runner = Runner(place, events)
             signal.signal(signal.SIGTERM, runner.stop)
             try:
-                runner.run()
+                ended = runner.run()
             finally:
                 for secret in ("contents", "tmp"):
                     shutil.rmtree(place / secret, ignore_errors=True)
                 (place / "manifest.json").unlink(missing_ok=True)
+            runner.say(event="end", **ended)
