@@ -60,6 +60,11 @@ class SitePaths:
         return self.state / "proxy"
 
     @property
+    def meters(self) -> Path:
+        """Description, log and process record of the simulated meters."""
+        return self.state / "meters"
+
+    @property
     def proxy_cache(self) -> Path:
         """Cached packages; per site, because one cache directory has one writer."""
         return lab_cache() / "proxy" / self.site

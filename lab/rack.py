@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,6 +59,8 @@ class RackedSite:
     hosts: tuple[RackedHost, ...]
     supernet6: str | None = None
     bridge_address6: str | None = None
+    meters: dict[str, Any] = field(default_factory=dict)
+    """Simulated meters and the loads behind them, as `racked_meters` made it."""
 
     @property
     def prefix_length(self) -> int:
@@ -82,6 +84,12 @@ class RackedSite:
             seen[host.address] = host.name
             if host.address6 and (not self.supernet6 or IPv6Address(host.address6) not in IPv6Network(self.supernet6)):
                 raise LabError(f"{host.name}: address {host.address6} lies outside the supernet {self.supernet6}")
+        for key, meter in self.meters.get("meters", {}).items():
+            address = meter["read"]["address"]
+            if ":" in address or IPv4Address(address) not in network:
+                raise LabError(f"meter {key}: address {address} is no IPv4 address of the supernet {network}")
+            if address in seen:
+                raise LabError(f"meter {key}: address {address} already belongs to {seen[address]}")
         names = [host.name for host in self.hosts]
         if len(set(names)) != len(names):
             raise LabError("two machines of the rack have one name")
@@ -144,8 +152,11 @@ def load_rack(stack: Path) -> RackedSite:
     else:
         from gridmill.load import load_definition  # noqa: PLC0415  (status and down work without a valid stack)
         from gridmill.plan import plan_site  # noqa: PLC0415
+        from lab.metered_load import racked_meters  # noqa: PLC0415
 
-        rack = from_plan(plan_site(load_definition(stack)))
+        definition = load_definition(stack)
+        plan = plan_site(definition)
+        rack = dataclasses.replace(from_plan(plan), meters=racked_meters(definition, plan))
     rack.check()
     return rack
 
@@ -169,9 +180,9 @@ def decode(data: dict[str, Any]) -> RackedSite:
 
 def _made(kind: type[_Part], data: dict[str, Any]) -> _Part:
     """An object of fields that both know; what the data does not have and has no default is None."""
-    known = {field.name: field for field in dataclasses.fields(kind)}
+    known = {one.name: one for one in dataclasses.fields(kind)}
     values: dict[str, Any] = {name: value for name, value in data.items() if name in known}
-    for name, field in known.items():
-        if name not in values and field.default is dataclasses.MISSING:
+    for name, one in known.items():
+        if name not in values and one.default is one.default_factory is dataclasses.MISSING:
             values[name] = None
     return kind(**values)

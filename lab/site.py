@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import keys, network, packages, proxy
+from lab import keys, meters, network, packages, proxy
 from lab.errors import LabError
 from lab.layout import SitePaths
 from lab.machine import Machine, place_of
@@ -116,7 +116,8 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
         if proxy.ensure_running(site.paths, proxy_settings):
             progress.line("package proxy", f"{proxy_settings.url}, to {', '.join(sorted(_names(mirrors)))}")
         rootfs = ensure_rootfs(mirrors, settings, user=rack.bootstrap_user, proxy=proxy_settings.url, progress=progress)
-        packages_digest = packages.publish(site.paths, packages.build(progress))
+        built = packages.build(progress)
+        packages_digest = packages.publish(site.paths, built)
         common = RackingSite(
             name=rack.name,
             prefix_length=rack.prefix_length,
@@ -138,6 +139,8 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
         write_known_hosts(site)
         _start(site, [host for host in rack.hosts if not site.machine(host.name).running()])
         _in_parallel(rack.hosts, lambda host: _make_ready(site, host, packages_digest))
+        if meters.ensure_running(site.paths, rack, site.bridge, built):
+            progress.line("meters", f"simulated, {', '.join(sorted(rack.meters['meters']))}")
         progress.line(f"simulated site {rack.name}", f"{len(rack.hosts)} machines up")
 
 
@@ -291,6 +294,7 @@ def down(site: LabSite, *, keep_machines: bool) -> None:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(end, names))
         proxy.stop(site.paths)
+        meters.stop(site.paths, site.bridge)
         network.take_down(site.bridge)
         if not keep_machines:
             Path(site.rack.known_hosts_file).unlink(missing_ok=True)

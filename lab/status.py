@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lab import network, proxy
+from lab import meters, network, proxy
 from lab.site import LabSite
 from lab.ssh import port_answers
 
@@ -50,6 +50,7 @@ def collect(site: LabSite) -> dict[str, Any]:
             "state": "up" if squid else "down",
             "pid": squid.pid if squid else None,
         },
+        **({"meters": meters.collect(site.paths, site.rack)} if site.rack.meters else {}),
         "identity_file": site.rack.identity_file,
         "known_hosts_file": site.rack.known_hosts_file,
         "machines": machines,
@@ -59,7 +60,8 @@ def collect(site: LabSite) -> dict[str, Any]:
 def is_up(status: dict[str, Any]) -> bool:
     """Whether everything that is planned runs."""
     machines = [machine["state"] == "up" for machine in status["machines"] if machine["planned"]]
-    return all(machines) and status["bridge"]["state"] == "up" and status["proxy"]["state"] == "up"
+    metered = status.get("meters", {"state": "up"})["state"] == "up"
+    return all(machines) and metered and status["bridge"]["state"] == "up" and status["proxy"]["state"] == "up"
 
 
 def render(status: dict[str, Any]) -> str:
@@ -87,8 +89,16 @@ def render(status: dict[str, Any]) -> str:
             *table,
             f"bridge {bridge['name']} {bridge['address']}: {bridge['state']}",
             f"package proxy {squid['address']}: {squid['state']}",
+            *_meters(status.get("meters")),
         ]
     )
+
+
+def _meters(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    shown = ", ".join(f"{key} {address}" for key, address in found["addresses"].items())
+    return [f"simulated meters {shown}: {found['state']}"]
 
 
 def _duration(seconds: float) -> str:

@@ -26,12 +26,13 @@ from operations.errors import OperationError
 from operations.journal import SHOWN, journal, journal_table
 from operations.local_files import missing_files
 from operations.measured import measure
+from operations.meters import measure_meters
 from operations.policy_cli import add_policy_arguments, policy_data, policy_table, violations
 from operations.preflight import preflight, preflight_data, preflight_table
 from operations.rollout_cli import ORDERS, SAID, order
 from operations.sizing import add_size_arguments, show_size
 from operations.status import status_data, status_or_plan
-from operations.status_power import to_be_asked, with_power
+from operations.status_power import meter_lines, meters_status, to_be_asked, with_power
 from operations.status_table import status_table
 from operations.watts import watts_status
 
@@ -148,7 +149,10 @@ def show_status(options: argparse.Namespace) -> int:
     if not options.quick:
         nodes = with_power(plan, nodes, measure(plan, to_be_asked(plan, nodes)))
     watts = None if unreachable else watts_status(plan)
-    _print(status_data(plan, nodes, unreachable, watts), options, status_table(plan, nodes, unreachable, watts))
+    meters = {} if unreachable or options.quick else measure_meters(plan)
+    told = meter_lines(plan, meters)
+    data = status_data(plan, nodes, unreachable, watts) | meters_status(plan, meters)
+    _print(data, options, "\n".join([status_table(plan, nodes, unreachable, watts), *told]))
     return 1 if unreachable or any(node.problems for node in nodes) else 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from gridmill.load import Definition
 from gridmill.plan import SitePlan, plan_site
 from gridmill.plan.growth import definition_at
 from gridmill.plan.measured import NodeReading, findings
+from gridmill.plan.metered import meter_findings
 from gridmill.plan.power_report import power_report
 from gridmill.render.one_line import one_line_svg
+from gridmill.render.power_meters import meters_table
 from gridmill.render.power_page import power_page
 from gridmill.render.power_tables import power_table
 from gridmill.render.tables import columns
@@ -22,6 +25,7 @@ from gridmill.units import kilowatts
 from operations import growth_cli
 from operations.errors import OperationError
 from operations.measured import measure, measured_data
+from operations.meters import measure_meters, meters_data
 
 
 def add_power_arguments(command: argparse.ArgumentParser) -> None:
@@ -29,7 +33,7 @@ def add_power_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--svg", metavar="FILE", help="write a one-line diagram, too")
     command.add_argument("--html", metavar="FILE", help="write the power page, one file that needs nothing else")
     command.add_argument(
-        "--measured", action="store_true", help="ask the machines for draw and power limits; read only"
+        "--measured", action="store_true", help="ask machines and meters for draw, machines for power limits; read only"
     )
     growth_cli.add_power_arguments(command)
 
@@ -47,18 +51,24 @@ def show_power(definition: Definition, options: argparse.Namespace) -> int:
     report = power_report(definition.site, definition.catalog)
     plan = plan_site(definition)
     readings = measure(plan, plan.hosts) if options.measured else None
+    meters = measure_meters(plan) if options.measured else None
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC") if options.measured else ""
     if options.svg:
         Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
     if options.html:
-        Path(options.html).write_text(power_page(plan, report, readings, at), encoding="utf-8")
+        Path(options.html).write_text(power_page(plan, report, readings, at, meters), encoding="utf-8")
     data: dict[str, Any] = report.as_dict()
     text = power_table(plan, report)
     if readings is not None:
         data |= {"measured_at": at, "measured": measured_data(plan, readings)}
         text += "\n\n" + measured_table(plan, readings)
+    metered = meter_findings(plan, meters, readings) if meters else None
+    if meters and metered:
+        data |= {"meters": meters_data(plan, meters), "meter_findings": asdict(metered)}
+        text += "\n\n" + meters_table(plan, meters, metered)
     print(json.dumps(data, indent=2) if options.json else text)
-    return 1 if readings is not None and _amiss(plan, readings) else 0
+    wrong = readings is not None and _amiss(plan, readings)
+    return 1 if wrong or (metered and metered.problems) else 0
 
 
 def _amiss(plan: SitePlan, readings: Mapping[str, NodeReading]) -> bool:

@@ -1,12 +1,14 @@
-"""Status, continued: power limits in force beside those of the plan, as the machines with GPUs tell them."""
+"""Status, continued: power limits in force beside those of the plan, as machines with GPUs tell them; meters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from gridmill.plan import HostPlan, SitePlan
 from gridmill.plan.measured import NodeReading, findings
+from gridmill.plan.metered import MeterReadings, near_the_limit, silent
 from operations.status import NodeStatus
 
 
@@ -30,3 +32,18 @@ def with_power(plan: SitePlan, nodes: list[NodeStatus], readings: Mapping[str, N
         return replace(node, problems=problems, notes=found.notes, working=node.working and not problems)
 
     return [one(node) for node in nodes]
+
+
+def meter_lines(plan: SitePlan, readings: MeterReadings) -> list[str]:
+    """What the main meter warns of, and meters that do not answer; neither is a problem of a machine."""
+    return [f"warning: {text}" for text in (*near_the_limit(plan, readings), *silent(plan, readings))]
+
+
+def meters_status(plan: SitePlan, readings: MeterReadings) -> dict[str, Any]:
+    """The part of `gridmill status --json` that meters say; none without meters, or when they were not asked."""
+    if not readings:
+        return {}
+    measured = {
+        key: round(reading.power_w) if reading.power_w is not None else None for key, reading in readings.items()
+    }
+    return {"meters": {"measured_w": measured, "warnings": meter_lines(plan, readings)}}

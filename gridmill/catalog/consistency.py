@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from gridmill.catalog.meter_schema import MeterSku
 from gridmill.catalog.schema import Equipment, Gpu, Node, Pdu, UpsModule
 from gridmill.errors import Path, Problem
 from gridmill.model.base import Part
 from gridmill.units import kilowatts
 
-HARDWARE = (Gpu, Node, Equipment, Pdu, UpsModule)
+HARDWARE = (Gpu, Node, Equipment, Pdu, UpsModule, MeterSku)
 """Entries of which every number must have a source."""
 
 
@@ -21,6 +22,8 @@ def entry_problems(entry: Part) -> list[Problem]:
         found += _range_problems(entry)
     if isinstance(entry, (Node, Equipment)):
         found += [*_order_problems(entry), *_supply_problems(entry), *_bus_bar_problems(entry)]
+    if isinstance(entry, MeterSku) and (entry.modbus is None) == (entry.snmp is None):
+        found.append(Problem((), "a meter speaks one protocol", "either `modbus` or `snmp`"))
     if isinstance(entry, HARDWARE):
         found += _source_problems(entry)
     return found
@@ -42,8 +45,9 @@ def node_problems(node: Node, gpus: dict[str, Gpu]) -> list[Problem]:
 
 
 def numbers(entry: Part) -> list[str]:
-    """Every field of an entry that holds a number, as in `power.nameplate`."""
-    return [".".join(path) for path, value in _leaves(_data(entry)) if isinstance(value, int) and value is not True]
+    """Every field of an entry that holds a number or several, as in `power.nameplate`."""
+    leaves = _leaves(_data(entry))
+    return [".".join(path) for path, value in leaves if isinstance(value, (int, float, list)) and value is not True]
 
 
 def sourced(item: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gridmill.catalog.meter_schema import MeterSku
 from gridmill.catalog.schema import CoolingUnit, Equipment, Gpu, Node, Pdu, UpsModule
 from gridmill.model.base import Part
 
@@ -11,6 +12,7 @@ SKUS: dict[str, type[Part]] = {
     "cooling": CoolingUnit,
     "equipment": Equipment,
     "gpu": Gpu,
+    "meter": MeterSku,
     "node": Node,
     "pdu": Pdu,
     "ups": UpsModule,

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from gridmill.catalog.consistency import entry_problems, node_problems
+from gridmill.catalog.meter_schema import MeterSku
 from gridmill.catalog.schema import (
     Compatibility,
     CoolingUnit,
@@ -26,7 +27,7 @@ from gridmill.model.diagnose import problems_of
 from gridmill.yaml_lines import parse
 
 BUILT_IN = Path(__file__).parent
-_Entry = TypeVar("_Entry", Gpu, Node, Equipment, CoolingUnit, Pdu, UpsModule, SoftwareSet, Compatibility)
+_Entry = TypeVar("_Entry", Gpu, Node, Equipment, CoolingUnit, Pdu, UpsModule, SoftwareSet, Compatibility, MeterSku)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Catalog:
     shelves: dict[str, Equipment] = field(default_factory=dict)
     cooling: dict[str, CoolingUnit] = field(default_factory=dict)
     ups: dict[str, UpsModule] = field(default_factory=dict)
+    meters: dict[str, MeterSku] = field(default_factory=dict)
     own_gpus: frozenset[str] = frozenset()
     """GPUs that the site's own files describe."""
 
@@ -62,6 +64,7 @@ class Catalog:
             self.shelves | own.shelves,
             self.cooling | own.cooling,
             self.ups | own.ups,
+            self.meters | own.meters,
             frozenset(own.gpus),
         )
 
@@ -102,6 +105,7 @@ def _load(directory: Path) -> Catalog:
         _entries(directory / "shelves", Equipment, problems),
         _entries(directory / "cooling", CoolingUnit, problems),
         _entries(directory / "ups", UpsModule, problems),
+        _entries(directory / "meters", MeterSku, problems),
     )
     if problems:
         raise ProblemsError(problems)

@@ -6,22 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gridmill.catalog.sources import Source
 from gridmill.model.base import LineText, Part, SkuId
 from gridmill.model.software import Fingerprint, OriginName, SourceUrl, Version
 from gridmill.units import Bytes, VoltAmperes, Watts
-
-Confidence = Literal["data-sheet", "documented", "measured", "unverified", "simulated"]
-
-
-class Source(Part):
-    """Where the numbers of a field come from."""
-
-    of: LineText
-    """Field or fields, such as `power.nameplate`."""
-    from_: Annotated[LineText, Field(alias="from")]
-    """Document, log or measurement."""
-    confidence: Confidence
-    """`unverified`: from memory, check before use."""
 
 
 class GpuPower(Part):

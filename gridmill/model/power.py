@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Discriminator, Field, Tag
 
 from gridmill.model.base import GroupKey, Part, SkuId, text
+from gridmill.model.meters import Meter, MeterKey, Snmp
 from gridmill.units import Connection, VoltAmperes, Watts
 
 FeedKey = Annotated[str, text(r"^[A-F]$", "the key of a feed: one capital from A to F")]
@@ -77,6 +78,12 @@ class Power(Part):
     scheduled: bool = False
     """Whether Slurm holds the connection and the contract: there may be more GPU nodes than these carry at once, and a
     job waits until its watts are free. Everything below (budgets, feeds, racks, cooling) still carries all of it."""
+
+    meters: Annotated[dict[MeterKey, Meter], Field(default_factory=dict)]
+    """Meters that `gridmill power --measured` and `gridmill status` ask, such as
+    `{main: {of: grid, sku: eastron-sdm630, address: 10.40.0.30}}`."""
+    snmp: Snmp | None = None
+    """How those of them are asked that speak SNMP."""
 
     @property
     def margin(self) -> float:

@@ -7,10 +7,11 @@ from typing import Any
 
 from gridmill.catalog import Catalog
 from gridmill.load import Definition
-from gridmill.model import Machine, Network, Person, Pod, Slot
+from gridmill.model import Machine, Network, Person, Pod, Site, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.plan.directory import plan_directory
 from gridmill.plan.kernel import plan_kernels
+from gridmill.plan.meters import MetersPlan, SiteLoads, plan_meters
 from gridmill.plan.nvidia import plan_nvidia
 from gridmill.plan.power_levels import power_levels
 from gridmill.plan.site_plan import (
@@ -27,12 +28,13 @@ from gridmill.plan.site_plan import (
 )
 from gridmill.plan.slurm import plan_slurm
 from gridmill.plan.storage import home_of, mounts_of, plan_storage, serves_of
-from gridmill.plan.watts import plan_watts
+from gridmill.plan.watts import WattsPlan, held_w, plan_watts
 from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
 from gridmill.rules.people import people
 from gridmill.rules.power import Caps, Draw, caps_of, machine_draw, pod_draw
+from gridmill.rules.power.consumers import consumers
 from gridmill.rules.power.limits import meter_limit_w
 from gridmill.rules.slurm import services_of
 
@@ -46,6 +48,7 @@ def plan_site(definition: Definition) -> SitePlan:
     hosts = tuple(host for pod in pods for host in pod.hosts)
     standing = [pod for pod in site.pods.values() if pod.from_ is None]
     draw = sum((pod_draw(pod, catalog, caps) for pod in standing), Draw())
+    watts = plan_watts(site, catalog, caps)
     bootstrap = site.access.bootstrap
     software = site.software
     network = site.network
@@ -92,10 +95,11 @@ def plan_site(definition: Definition) -> SitePlan:
         nvidia=plan_nvidia(definition),
         pods=pods,
         future=tuple(pod for pod in planned if pod.planned_from is not None),
-        slurm=plan_slurm(site, catalog, hosts, plan_watts(site, catalog, caps)),
+        slurm=plan_slurm(site, catalog, hosts, watts),
         storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
         levels=power_levels(site, catalog, caps),
+        meters=_meters(site, catalog, caps, draw, watts),
         grid_limit_w=meter_limit_w(site),
         grid_limits_later={
             date: meter_limit_w(site, date) for date in sorted(site.grid.contract.later if site.grid.contract else ())
@@ -103,6 +107,16 @@ def plan_site(definition: Definition) -> SitePlan:
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
     )
+
+
+def _meters(site: Site, catalog: Catalog, caps: Caps, draw: Draw, watts: WattsPlan | None) -> MetersPlan:
+    """Meters of the pods on the floor, and what is expected of them."""
+    if site.power is None or not site.power.meters:
+        return MetersPlan()
+    machines = [one for one in consumers(site, catalog) if site.pods[one.pod].from_ is None]
+    allocated, pue = held_w(draw.allocated_w, watts), site.grid.pue
+    loads = SiteLoads(machines, caps, int(draw.nameplate_w * pue), int(allocated * pue), meter_limit_w(site))
+    return plan_meters(site, catalog, loads)
 
 
 def _people(persons: Mapping[str, Person]) -> tuple[dict[str, Any], ...]:

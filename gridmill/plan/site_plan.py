@@ -9,10 +9,11 @@ from typing import Any
 
 from gridmill.model import Backup, Changes
 from gridmill.plan.directory import DirectoryPlan
+from gridmill.plan.meters import MetersPlan
 from gridmill.plan.nvidia import NvidiaPlan
 from gridmill.plan.power_levels import PowerLevels
 from gridmill.plan.storage import StoragePlan
-from gridmill.plan.watts import WattsPlan
+from gridmill.plan.watts import WattsPlan, held_w
 from gridmill.rules.power import Draw
 
 
@@ -305,6 +306,8 @@ class SitePlan:
     power: PowerPlan
     levels: PowerLevels
     """The same by level: meter, feeds, pods, and what is tightest."""
+    meters: MetersPlan
+    """Meters that can be asked."""
     grid_limit_w: int
     """What may be drawn at the meter."""
     grid_limits_later: dict[str, int]
@@ -333,9 +336,7 @@ class SitePlan:
     @property
     def meter_w(self) -> int:
         """What is allocated, at the meter: IT times PUE; where Slurm holds the site, no more than it hands out."""
-        watts = self.slurm.watts
-        allocated = min(self.power.allocated_w, watts.base_w + watts.total_w) if watts else self.power.allocated_w
-        return int(allocated * self.pue)
+        return int(held_w(self.power.allocated_w, self.slurm.watts) * self.pue)
 
     @property
     def growth(self) -> tuple[Growth, ...]:

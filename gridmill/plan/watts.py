@@ -52,6 +52,11 @@ class WattsPlan:
     """For a partition that the plan does not know."""
 
 
+def held_w(allocated_w: int, watts: WattsPlan | None) -> int:
+    """IT load that can flow at once: what is allocated, or what Slurm hands out where it holds the site."""
+    return min(allocated_w, watts.base_w + watts.total_w) if watts else allocated_w
+
+
 def plan_watts(site: Site, catalog: Catalog, caps: Caps) -> WattsPlan | None:
     """The plan of the pods on the floor; None where Slurm does not hold the power."""
     if site.power is None or not site.power.scheduled:

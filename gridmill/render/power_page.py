@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 
 from gridmill.plan.measured import MeasuredSum, NodeReading, findings, measured_sum
+from gridmill.plan.metered import MeterReadings, meter_findings
 from gridmill.plan.power_report import PowerReport
 from gridmill.plan.site_plan import HostPlan, PodPlan, SitePlan
 from gridmill.render.one_line import TIGHT, one_line_svg
+from gridmill.render.power_meters import SIMULATED, findings_rows, measured_cell, phases
 from gridmill.units import kilowatts
 
 OPEN_NODES = 100
@@ -27,7 +29,7 @@ p{margin:4px 0;color:var(--soft)}
 table{border-collapse:collapse;width:100%}
 th{text-align:left;font-weight:600;color:var(--soft);border-bottom:1px solid var(--line);padding:4px 8px}
 td{padding:5px 8px;border-bottom:1px solid #eef1f4;vertical-align:top}
-td:first-child{white-space:nowrap}.n{text-align:right;white-space:nowrap}.indent{padding-left:24px}.deep{padding-left:40px}
+td:first-child{white-space:nowrap}.n{text-align:right;white-space:nowrap}.indent{padding-left:24px}.deep{padding-left:40px}.deeper{padding-left:56px}
 .bar{display:block;width:110px;height:7px;background:#e6eaee;border-radius:4px;overflow:hidden;margin:3px 0 0 auto}
 .bar i{display:block;height:7px}
 .good{background:var(--good)}.tight{background:var(--tight)}.over{background:var(--over)}
@@ -40,17 +42,24 @@ svg{display:block;margin:0 auto;max-width:100%;height:auto}
 Readings = Mapping[str, NodeReading] | None
 
 
-def power_page(plan: SitePlan, report: PowerReport, readings: Readings = None, measured_at: str = "") -> str:
+def power_page(
+    plan: SitePlan,
+    report: PowerReport,
+    readings: Readings = None,
+    measured_at: str = "",
+    meters: MeterReadings | None = None,
+) -> str:
     """The page as an HTML document. Without `readings` no machine was asked, and the page says so."""
     title = f"Power of {plan.name}"
-    mark = f" {_SIMULATED}" if plan.simulated else ""
+    mark = f" {SIMULATED}" if plan.simulated else ""
     when = f"Measured {escape(measured_at)}" if readings is not None else "Not measured: no machine was asked"
     sections = [
         f"<h1>{escape(title)}{mark}</h1>",
         f"<p>{when}. Planned is the sum of nameplates, allocated what the power limits in force guarantee.</p>",
-        _tiles(plan, report, readings),
-        _section("Not as planned", _findings(plan, readings)),
-        _section("Levels", _levels(plan, readings)),
+        _tiles(plan, report, readings, meters),
+        _section("Not as planned", _findings(plan, readings, meters)),
+        _section("Levels", _levels(plan, readings, meters)),
+        _section("Phases", phases(plan, meters)),
         _section("What a loss means", _losses(report)),
         _section("One-line diagram, with the least margin of each limit", one_line_svg(plan, report)),
         *(_section(f"Machines of {pod.key}", _machines(pod, readings)) for pod in plan.pods),
@@ -60,20 +69,18 @@ def power_page(plan: SitePlan, report: PowerReport, readings: Readings = None, m
     return f"{head}{view}<style>{STYLE}</style></head><body><main>{''.join(sections)}</main></body></html>\n"
 
 
-_SIMULATED = '<span class="sim">simulated</span>'
-
-
 def _section(title: str, body: str) -> str:
     return f'<h2>{escape(title)}</h2><div class="card">{body}</div>' if body else ""
 
 
-def _tiles(plan: SitePlan, report: PowerReport, readings: Readings) -> str:
+def _tiles(plan: SitePlan, report: PowerReport, readings: Readings, meters: MeterReadings | None) -> str:
     meter = plan.levels.meter
     caps = ", ".join(f"{group} {watts} W" for group, watts in report.gpu_caps_w.items()) or "none"
     measured = _sum_text(plan, readings, lambda _: True)
     tiles = [
         ("allocated at the meter", f"{kilowatts(meter.planned_w)} of {kilowatts(meter.limit_w)}"),
         ("margin at the meter", kilowatts(meter.margin_w)),
+        *([("measured at the meter", main)] if (main := measured_cell(plan, meters)) else []),
         ("measured, IT load", measured),
         ("power limit per GPU", escape(caps)),
     ]
@@ -93,7 +100,7 @@ def _sum_text(plan: SitePlan, readings: Readings, keep: Callable[[HostPlan], boo
     if found.silent:
         text += f' <span class="bad">without {found.silent} of {found.nodes}</span>'
     simulated = any(host.simulated and host.name in readings for host in plan.hosts if keep(host))
-    return f"{text} {_SIMULATED}" if simulated and text != "-" else text
+    return f"{text} {SIMULATED}" if simulated and text != "-" else text
 
 
 def _measured(found: MeasuredSum) -> str:
@@ -102,8 +109,8 @@ def _measured(found: MeasuredSum) -> str:
     return f"GPUs {kilowatts(round(found.gpus_w))}" if found.gpus_w is not None else "-"
 
 
-def _findings(plan: SitePlan, readings: Readings) -> str:
-    rows = []
+def _findings(plan: SitePlan, readings: Readings, meters: MeterReadings | None) -> str:
+    rows = findings_rows(meter_findings(plan, meters, readings)) if meters else []
     for host in plan.hosts:
         reading = (readings or {}).get(host.name)
         if reading is None:
@@ -116,8 +123,8 @@ def _findings(plan: SitePlan, readings: Readings) -> str:
     return f"<table>{''.join(rows)}</table>" if rows else ""
 
 
-def _levels(plan: SitePlan, readings: Readings) -> str:
-    """Meter, feeds, pods, racks."""
+def _levels(plan: SitePlan, readings: Readings, meters: MeterReadings | None) -> str:
+    """Meter, feeds, pods, racks, PDUs with a meter."""
     levels = plan.levels
     rows = [
         _level(
@@ -125,30 +132,49 @@ def _levels(plan: SitePlan, readings: Readings) -> str:
             int(plan.power.nameplate_w * plan.pue),
             levels.meter.planned_w,
             levels.meter.limit_w,
-            "no meter is read" if readings is not None else "-",
+            measured_cell(plan, meters) or ("no meter" if readings is not None else "-"),
         )
     ]
     rows += [
-        _level(f"Feed {key}{_situation(level.situation)}", None, level.planned_w, level.limit_w, "-", "indent")
+        _level(
+            f"Feed {key}{_situation(level.situation)}",
+            None,
+            level.planned_w,
+            level.limit_w,
+            measured_cell(plan, meters, feed=key) or "-",
+            "indent",
+        )
         for key, level in levels.feeds.items()
     ]
     for pod in plan.pods:
         measured = _sum_text(plan, readings, lambda host, key=pod.key: host.pod == key)  # type: ignore[misc]
+        measured = _both(measured_cell(plan, meters, pod=pod.key), measured)
         power = pod.power
         rows.append(_level(f"Pod {pod.key}", power.nameplate_w, power.allocated_w, power.budget_w, measured, "indent"))
-        rows += _racks(plan, pod, readings)
+        rows += _racks(plan, pod, readings, meters)
     heads = ("Level", "Planned", "Allocated", "Limit", "Margin", "Measured")
     return _table(heads, rows)
 
 
-def _racks(plan: SitePlan, pod: PodPlan, readings: Readings) -> Iterable[str]:
+def _both(one: str, other: str) -> str:
+    """What PDUs tell, and what machines do."""
+    return "<br>".join(text for text in (one, other) if text not in {"", "-"}) or "-"
+
+
+def _racks(plan: SitePlan, pod: PodPlan, readings: Readings, meters: MeterReadings | None) -> Iterable[str]:
     for rack in dict.fromkeys(host.rack for host in pod.hosts):
         inside = [host.draw for host in pod.hosts if host.rack == rack]
         others = sum(item.nameplate_w for item in pod.equipment if item.rack == rack)
         measured = _sum_text(plan, readings, lambda host, rack=rack: (host.pod, host.rack) == (pod.key, rack))  # type: ignore[misc]
         nameplate = sum(draw.nameplate_w for draw in inside) + others
         allocated = sum(draw.allocated_w for draw in inside) + others
+        measured = _both(measured_cell(plan, meters, pod.key, rack), measured)
         yield _level(f"Rack {pod.key}/{rack}", nameplate, allocated, None, measured, "deep")
+        for meter in plan.meters.meters:
+            if (meter.pod, meter.rack) == (pod.key, rack):
+                cell = measured_cell(plan, meters, pod.key, rack, meter.feed) or "-"
+                name = f"PDU {pod.key}/{rack}/{meter.feed}"
+                yield _level(name, meter.nameplate_w, meter.allocated_w, meter.limit_w, cell, "deeper")
 
 
 def _situation(text: str) -> str:
@@ -190,7 +216,7 @@ def _machines(pod: PodPlan, readings: Readings) -> str:
 
 def _machine(host: HostPlan, readings: Readings) -> str:
     reading = (readings or {}).get(host.name, NodeReading())
-    mark = f" {_SIMULATED}" if host.simulated else ""
+    mark = f" {SIMULATED}" if host.simulated else ""
     whole = "no sensor" if host.name in (readings or {}) and not reading.complaint else "-"
     if reading.node_w is not None:
         whole = f"{kilowatts(round(reading.node_w))}{mark}<br>{escape(reading.node_source)}"
@@ -221,7 +247,7 @@ def _gpu_limits(host: HostPlan, reading: NodeReading) -> str:
     planned = f"{host.gpu.cap_w} W" if host.gpu.cap_w is not None else f"default, {host.gpu.power_default_w} W"
     limits = [f"{gpu.limit_w:g} W" if gpu.limit_w is not None else "unknown" for gpu in reading.gpus]
     counted = ", ".join(f"{limits.count(text)} x {text}" for text in sorted(set(limits)))
-    mark = f" {_SIMULATED}" if host.simulated else ""
+    mark = f" {SIMULATED}" if host.simulated else ""
     return f"{planned}<br>{escape(counted)}{mark}" if counted else planned
 
 

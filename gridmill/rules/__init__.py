@@ -21,6 +21,7 @@ from gridmill.rules.machines import machine_problems
 from gridmill.rules.networks import network_problems
 from gridmill.rules.people import people_problems
 from gridmill.rules.power import power_problems
+from gridmill.rules.power.meters import meter_problems
 from gridmill.rules.ramp import ramp_problems
 from gridmill.rules.slurm import slurm_problems
 from gridmill.rules.software import software_problems
@@ -44,6 +45,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: directory_problems(site, keys),
         lambda: backup_problems(site),
         lambda: power_problems(site, catalog),
+        lambda: meter_problems(site, catalog),
         lambda: contract_problems(site),
         lambda: ramp_problems(site, catalog),
         lambda: liquid_problems(site, catalog),

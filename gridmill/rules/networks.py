@@ -60,7 +60,7 @@ def _supernet6_problems(site: Site) -> Iterator[Problem]:
 def _vlan_problems(site: Site) -> Iterator[Problem]:
     network = site.network
     ids: dict[int, str] = {}
-    taken = dict(_pod_blocks(site))
+    taken = dict(pod_blocks(site))
     gateway = ipaddress.IPv4Network(network.supernet.network_address + 1)
     for name, vlan in network.vlans.items():
         path: Path = ("network", "vlans", name)
@@ -85,7 +85,7 @@ def _vlan_problems(site: Site) -> Iterator[Problem]:
         taken.setdefault(name, vlan.network)
 
 
-def _pod_blocks(site: Site) -> Iterator[tuple[str, ipaddress.IPv4Network]]:
+def pod_blocks(site: Site) -> Iterator[tuple[str, ipaddress.IPv4Network]]:
     """Blocks of pods that have a number and fit; another rule names those that don't."""
     network = site.network
     for key, pod in site.pods.items():

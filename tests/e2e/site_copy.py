@@ -23,6 +23,7 @@ LONGEST_S = 900
 SUBSTITUTIONS = {
     "name: lab\n": f"name: {NAME}\n",
     "198.18.0.0/20": "198.19.16.0/20",
+    "address: 198.18.0.": "address: 198.19.16.",
     "2001:2::/56": "2001:2:0:100::/56",
     "lab.gridmill.test": "e2e.gridmill.test",
     "{state}/lab/lab/": f"{{state}}/lab/{NAME}/",

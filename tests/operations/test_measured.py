@@ -121,6 +121,7 @@ def test_page_table_and_json(
     lab_plan: SitePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(power_cli, "measure", lambda plan, hosts: drifted(plan))
+    monkeypatch.setattr(power_cli, "measure_meters", lambda plan: {})
     page = tmp_path / "page.html"
     assert cli.main(["power", "lab", "--measured", "--html", str(page)]) == 1
     table = capsys.readouterr().out
@@ -142,6 +143,7 @@ def test_page_table_and_json(
 
 def test_without_being_told_no_machine_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(power_cli, "measure", lambda plan, hosts: pytest.fail("asked"))
+    monkeypatch.setattr(power_cli, "measure_meters", lambda plan: pytest.fail("asked"))
     page = tmp_path / "page.html"
     for site in ("lab", "ems1"):
         assert cli.main(["power", site, "--html", str(page)]) == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gridmill.catalog import Catalog, Gpu, Node, SoftwareSet, load_catalog
-from gridmill.catalog.schema import Source
+from gridmill.catalog.sources import Source
 from gridmill.units import kilowatts
 from tools.reference.markdown import code, page, table
 

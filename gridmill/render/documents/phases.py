@@ -13,6 +13,7 @@ from gridmill.render.documents.cuda import CUDA
 from gridmill.render.documents.directory import DIRECTORY
 from gridmill.render.documents.gpu_power import GPU_POWER
 from gridmill.render.documents.keys import keys_document
+from gridmill.render.documents.meters import METERS
 from gridmill.render.documents.names import NAMES_CLIENT, NAMES_SERVER
 from gridmill.render.documents.nccl import NCCL
 from gridmill.render.documents.nvidia import NVIDIA
@@ -66,7 +67,7 @@ def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
         CONTROL,
         ("control.yml", "decommission_control.yml"),
         entries(controllers, host_keys),
-        grouped(plan, controllers, (*ON_CONTROLLERS, BACKUP)),
+        grouped(plan, controllers, (*ON_CONTROLLERS, BACKUP, METERS)),
         variables_of_all(plan, ON_CONTROLLERS),
     )
 

@@ -69,7 +69,7 @@ def limits(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[L
         situations |= {f"with feed {feed} lost": flows(machines, feed) for feed in sorted(site.power.feeds)}
         yield from _after_a_supply(site, catalog, machines, situations[NORMAL])
     for situation, found in situations.items():
-        yield from _feeds(site, catalog, situation, found)
+        yield from feed_limits(site, catalog, situation, found)
         yield from _phases(site, catalog, situation, found.phases)
     yield from _supplies(site.power, machines)
     yield from bus_bar_limits(site, catalog, machines)
@@ -167,7 +167,8 @@ def _module_va(ups: Ups, catalog: Catalog) -> int | None:
     return catalog.ups[ups.module].module if ups.module in catalog.ups else None
 
 
-def _feeds(site: Site, catalog: Catalog, situation: str, found: Flows) -> Iterator[Limit]:
+def feed_limits(site: Site, catalog: Catalog, situation: str, found: Flows) -> Iterator[Limit]:
+    """Breakers and UPSs of the feeds."""
     power = site.power
     if power is None:
         return
@@ -201,7 +202,7 @@ def _factors(site: Site) -> str:
     return f"{text}, design margin {site.power.margin:g})"
 
 
-def _phase_limit(site: Site, catalog: Catalog, place: PduPhase) -> tuple[float, int] | None:
+def phase_limit(site: Site, catalog: Catalog, place: PduPhase) -> tuple[float, int] | None:
     """W of one phase of a PDU, and its phases; None where the rack has no PDU or one that nobody knows."""
     pod, rack, feed, _ = place
     pdu = catalog.pdus.get((site.pods[pod].racks[rack].pdus or {}).get(feed, ""))
@@ -213,7 +214,7 @@ def _phase_limit(site: Site, catalog: Catalog, place: PduPhase) -> tuple[float, 
 def _phases(site: Site, catalog: Catalog, situation: str, phases: dict[PduPhase, Load]) -> Iterator[Limit]:
     single: dict[tuple[str, str, str], Load] = {}
     for place, load in phases.items():
-        known = _phase_limit(site, catalog, place)
+        known = phase_limit(site, catalog, place)
         if known and known[1] == PHASES:
             yield _phase(site, place, situation, known[0], load)
         elif known:  # all supplies of a single-phase PDU share its one phase
@@ -222,7 +223,7 @@ def _phases(site: Site, catalog: Catalog, situation: str, phases: dict[PduPhase,
             for kind, count in load.gpus.items():
                 whole.gpus[kind] += count
     for (pod, rack, feed), load in single.items():
-        known = _phase_limit(site, catalog, (pod, rack, feed, 0))
+        known = phase_limit(site, catalog, (pod, rack, feed, 0))
         if known:
             yield _phase(site, (pod, rack, feed, 0), situation, known[0], load)
 
@@ -249,7 +250,7 @@ def _after_a_supply(site: Site, catalog: Catalog, machines: list[Consumer], norm
             for place_phase in {supply.phase for supply in left if supply.feed == lost.feed}:
                 place = (machine.pod, machine.slot.rack, lost.feed, place_phase)
                 kind = (place, machine.sku, machine.group, lost.phase, machine.slot.unit % PHASES)
-                known = _phase_limit(site, catalog, place)
+                known = phase_limit(site, catalog, place)
                 if kind in seen or not known or known[1] != PHASES:
                     continue
                 seen.add(kind)
