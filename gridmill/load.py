@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,12 @@ from gridmill.errors import Problem, ProblemsError
 from gridmill.model import Site
 from gridmill.model.like import resolve_likes
 from gridmill.model.machines import LARGEST_LIST, ListedMachine, Machine, parse_machine_list
-from gridmill.model.partial import has, read_site
+from gridmill.model.partial import NotTypedError, has, read_site
 from gridmill.model.ranges import as_written
 from gridmill.model.secrets import secret_problems
 from gridmill.rules import check
 from gridmill.rules.machines import NodeKey, identities
+from gridmill.rules.power import PowerWork, work_out
 from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
 
 SITE_KEY = "gridmill:site"
@@ -48,6 +50,14 @@ class Definition:
     """What machines are known by, as far as the stack or a vendor's list says."""
     later: tuple[Problem, ...] = ()
     """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
+    worked: PowerWork | None = field(default=None, compare=False, repr=False)
+    """Its power as the rules worked it out; `power` gives it."""
+
+    @property
+    def power(self) -> PowerWork:
+        """Its power: as the rules worked it out, or anew where the site was changed since."""
+        kept = self.worked
+        return kept if kept and kept.of(self.site, self.catalog) else work_out(self.site, self.catalog)
 
     def placed(self, problem: Problem) -> Problem:
         """A problem of this site at the file, line and place that a person wrote."""
@@ -122,11 +132,14 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     except ProblemsError as error:
         raise ProblemsError([*problems, *error.problems]) from error
     listed, unread = _listed_machines(beside / "machines.csv", root)
-    judged = [*unread, *check(site, catalog, keys, listed)]
+    work = None
+    with contextlib.suppress(NotTypedError):
+        work = work_out(site, catalog)
+    judged = [*unread, *check(site, catalog, keys, listed, work)]
     judged = [_written(problem, data).located(file, lines) for problem in judged]
     if problems:
         raise ProblemsError([*problems, *judged])
-    return Definition(site, catalog, keys, file, lines, data, identities(site, listed)), judged
+    return Definition(site, catalog, keys, file, lines, data, identities(site, listed), worked=work), judged
 
 
 def dates_as_written(data: Any) -> Any:

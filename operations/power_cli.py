@@ -48,7 +48,7 @@ def show_power(definition: Definition, options: argparse.Namespace) -> int:
         raise OperationError("machines tell what they draw today: leave --at out, or --measured")
     if options.at:
         definition = definition_at(definition, options.at)
-    report = power_report(definition.site, definition.catalog)
+    report = power_report(definition.site, definition.catalog, definition.power)
     plan = plan_site(definition)
     readings = measure(plan, plan.hosts) if options.measured else None
     meters = measure_meters(plan) if options.measured else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from gridmill.catalog import Catalog
 from gridmill.load import Definition
-from gridmill.model import Machine, Network, Person, Pod, Site, Slot
+from gridmill.model import Machine, Network, Person, Pod, Slot
 from gridmill.plan.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.plan.directory import plan_directory
 from gridmill.plan.kernel import plan_kernels
@@ -33,8 +33,7 @@ from gridmill.rules.hardware import node_label
 from gridmill.rules.networks import is_address
 from gridmill.rules.numbering import pod_index, rack_index
 from gridmill.rules.people import people
-from gridmill.rules.power import Caps, Draw, caps_of, machine_draw, pod_draw
-from gridmill.rules.power.consumers import consumers
+from gridmill.rules.power import Caps, Draw, PowerWork, machine_draw, pod_draw
 from gridmill.rules.power.limits import meter_limit_w
 from gridmill.rules.slurm import services_of
 
@@ -42,7 +41,8 @@ from gridmill.rules.slurm import services_of
 def plan_site(definition: Definition) -> SitePlan:
     """The plan of a checked definition; the order of keys and slots is of no matter."""
     site, catalog = definition.site, definition.catalog
-    caps = caps_of(site, catalog)
+    work = definition.power
+    caps = work.caps
     planned = [_plan_pod(definition, caps, key, pod) for key, pod in sorted(site.pods.items())]
     pods = tuple(pod for pod in planned if pod.planned_from is None)
     hosts = tuple(host for pod in pods for host in pod.hosts)
@@ -95,11 +95,11 @@ def plan_site(definition: Definition) -> SitePlan:
         nvidia=plan_nvidia(definition),
         pods=pods,
         future=tuple(pod for pod in planned if pod.planned_from is not None),
-        slurm=plan_slurm(site, catalog, hosts, watts),
+        slurm=plan_slurm(site, catalog, hosts, watts, caps),
         storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
-        levels=power_levels(site, catalog, caps),
-        meters=_meters(site, catalog, caps, draw, watts),
+        levels=power_levels(work),
+        meters=_meters(work, draw, watts),
         grid_limit_w=meter_limit_w(site),
         grid_limits_later={
             date: meter_limit_w(site, date) for date in sorted(site.grid.contract.later if site.grid.contract else ())
@@ -109,14 +109,15 @@ def plan_site(definition: Definition) -> SitePlan:
     )
 
 
-def _meters(site: Site, catalog: Catalog, caps: Caps, draw: Draw, watts: WattsPlan | None) -> MetersPlan:
+def _meters(work: PowerWork, draw: Draw, watts: WattsPlan | None) -> MetersPlan:
     """Meters of the pods on the floor, and what is expected of them."""
+    site = work.site
     if site.power is None or not site.power.meters:
         return MetersPlan()
-    machines = [one for one in consumers(site, catalog) if site.pods[one.pod].from_ is None]
+    machines = [one for one in work.machines if site.pods[one.pod].from_ is None]
     allocated, pue = held_w(draw.allocated_w, watts), site.grid.pue
-    loads = SiteLoads(machines, caps, int(draw.nameplate_w * pue), int(allocated * pue), meter_limit_w(site))
-    return plan_meters(site, catalog, loads)
+    loads = SiteLoads(machines, work.caps, int(draw.nameplate_w * pue), int(allocated * pue), meter_limit_w(site))
+    return plan_meters(site, work.catalog, loads)
 
 
 def _people(persons: Mapping[str, Person]) -> tuple[dict[str, Any], ...]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gridmill.catalog import Catalog
-from gridmill.model import Site
-from gridmill.rules.power.consumers import Caps, consumers
+from gridmill.rules.power import PowerWork
+from gridmill.rules.power.consumers import Caps
 from gridmill.rules.power.limit import NORMAL, Limit
 from gridmill.rules.power.limits import limits
 from gridmill.units import kilowatts
@@ -41,14 +40,13 @@ class PowerLevels:
     """Whichever limit has the smallest share of itself left."""
 
 
-def power_levels(site: Site, catalog: Catalog, caps: Caps) -> PowerLevels:
+def power_levels(work: PowerWork) -> PowerLevels:
     """The levels of a checked site."""
-    standing = {key: pod for key, pod in site.pods.items() if pod.from_ is None}
-    site = site.model_copy(update={"pods": standing})
+    caps = work.caps
     meter: list[Limit] = []
     feeds: dict[str, list[Limit]] = {}
     pods: dict[str, list[Limit]] = {}
-    rows = list(limits(site, catalog, consumers(site, catalog)))
+    rows = _standing_rows(work)
     for row in rows:
         match row.path:
             case ("grid", *_):
@@ -67,6 +65,15 @@ def power_levels(site: Site, catalog: Catalog, caps: Caps) -> PowerLevels:
             named=True,
         ),
     )
+
+
+def _standing_rows(work: PowerWork) -> list[Limit]:
+    """Limits of the pods on the floor."""
+    standing = {key: pod for key, pod in work.site.pods.items() if pod.from_ is None}
+    if len(standing) == len(work.site.pods):
+        return work.rows
+    site = work.site.model_copy(update={"pods": standing})
+    return list(limits(site, work.catalog, [one for one in work.machines if one.pod in standing]))
 
 
 def _least(rows: list[Limit], caps: Caps) -> PowerLevel:

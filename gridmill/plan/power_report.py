@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gridmill.catalog import Catalog
-from gridmill.errors import path_text
+from gridmill.errors import Path, path_text
 from gridmill.model import Site
+from gridmill.rules.power import PowerWork, work_out
 from gridmill.rules.power.caps import highest_uniform_cap
-from gridmill.rules.power.consumers import Caps, Consumer, consumers
+from gridmill.rules.power.consumers import Caps, Consumer
 from gridmill.rules.power.limit import NORMAL, Limit
 from gridmill.rules.power.limits import flows, limits
-from gridmill.rules.power.problems import planned_caps
 
 
 @dataclass(frozen=True)
@@ -57,36 +57,35 @@ class PowerReport:
         return asdict(self)
 
 
-def power_report(site: Site, catalog: Catalog) -> PowerReport:
-    """The report of a site, whether it holds its limits or not."""
-    machines = consumers(site, catalog)
-    rows = list(limits(site, catalog, machines))
-    caps, _ = planned_caps(site, machines, rows)
+def power_report(site: Site, catalog: Catalog, work: PowerWork | None = None) -> PowerReport:
+    """The report of a site, whether it holds its limits or not; `work` is its power, where that was done before."""
+    work = work or work_out(site, catalog)
+    caps = work.caps
     return PowerReport(
         gpu_caps_w=dict(sorted(caps.items())),
         feeds=tuple(sorted(site.power.feeds)) if site.power else (),
-        limits=tuple(_limit_reports(rows, caps)),
-        losses=tuple(_loss_reports(site, catalog, machines, caps)),
+        limits=tuple(_limit_reports(work.rows, caps)),
+        losses=tuple(_loss_reports(work)),
     )
 
 
 def _limit_reports(rows: Iterable[Limit], caps: Caps) -> Iterable[LimitReport]:
-    least: dict[tuple[str, str], Limit] = {}
+    least: dict[tuple[Path, str], Limit] = {}
     for row in rows:
-        key = (path_text(row.path), row.element)
+        key = (row.path, row.element)
         if key not in least or row.margin_w(caps) < least[key].margin_w(caps):
             least[key] = row
     for (path, element), row in least.items():
         margin = int(row.margin_w(caps) // 1)
-        yield LimitReport(path, element, row.situation, int(row.limit_w) - margin, int(row.limit_w), margin)
+        yield LimitReport(path_text(path), element, row.situation, int(row.limit_w) - margin, int(row.limit_w), margin)
 
 
-def _loss_reports(site: Site, catalog: Catalog, machines: list[Consumer], caps: Caps) -> Iterable[LossReport]:
+def _loss_reports(work: PowerWork) -> Iterable[LossReport]:
+    site, machines, caps = work.site, work.machines, work.caps
     if site.power is None:
         return
-    strict = site.model_copy(update={"power": site.power.model_copy(update={"plan": "n-1"})})
     situations: dict[str, list[Limit]] = {}
-    for row in limits(strict, catalog, machines):
+    for row in work.rows if site.power.plan == "n-1" else _strict(site, work.catalog, machines):
         if row.situation != NORMAL:
             situations.setdefault(_kind(row.situation), []).append(row)
     for situation, rows in situations.items():
@@ -97,6 +96,12 @@ def _loss_reports(site: Site, catalog: Catalog, machines: list[Consumer], caps: 
         best = highest_uniform_cap(rows, machines)
         survive, capped = (on, 0) if holds else (0, on) if best is not None else (0, 0)
         yield LossReport(situation, survive, capped, len(machines) - survive - capped, best)
+
+
+def _strict(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterable[Limit]:
+    """The limits as N-1 asks for them, where the policy does not."""
+    power = site.power.model_copy(update={"plan": "n-1"}) if site.power else None
+    return limits(site.model_copy(update={"power": power}), catalog, machines)
 
 
 def _kind(situation: str) -> str:

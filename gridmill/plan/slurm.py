@@ -13,7 +13,7 @@ from gridmill.plan.hostlist import fold
 from gridmill.plan.site_plan import HostPlan, SlurmPlan
 from gridmill.plan.watts import LICENSE, WattsPlan
 from gridmill.rules.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
-from gridmill.rules.power import caps_of
+from gridmill.rules.power import Caps
 from gridmill.rules.ramp import resume_rate
 
 ACCEPTANCE_UID = 1990
@@ -25,11 +25,13 @@ RESERVED_MEMORY_PERCENT = 5
 _MEBIBYTE = 2**20
 
 
-def plan_slurm(site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...], watts: WattsPlan | None) -> SlurmPlan:
+def plan_slurm(
+    site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...], watts: WattsPlan | None, caps: Caps
+) -> SlurmPlan:
     """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site, with the watts that Slurm hands out."""
     compute = [host for host in hosts if "compute" in host.services]
     skus = {host.sku: catalog.nodes[host.sku] for host in compute}
-    rate = resume_rate(site, catalog, caps_of(site, catalog)) if site.grid.ramp else None
+    rate = resume_rate(site, catalog, caps) if site.grid.ramp else None
     cgroups = all(sku.platform.cgroup == "v2" for sku in skus.values())
     controllers = [host for host in hosts if "controller" in host.services]
     return SlurmPlan(

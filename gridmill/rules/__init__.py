@@ -20,7 +20,7 @@ from gridmill.rules.liquid import liquid_problems
 from gridmill.rules.machines import machine_problems
 from gridmill.rules.networks import network_problems
 from gridmill.rules.people import people_problems
-from gridmill.rules.power import power_problems
+from gridmill.rules.power import PowerWork, power_problems, work_out
 from gridmill.rules.power.meters import meter_problems
 from gridmill.rules.ramp import ramp_problems
 from gridmill.rules.slurm import slurm_problems
@@ -30,8 +30,15 @@ from gridmill.rules.storage import storage_problems
 __all__ = ["check"]
 
 
-def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequence[ListedMachine] = ()) -> list[Problem]:
-    """All problems of the site; `keys` are the public keys beside it, text by file name, `listed` a vendor's machines.
+def check(
+    site: Site,
+    catalog: Catalog,
+    keys: Mapping[str, str],
+    listed: Sequence[ListedMachine] = (),
+    work: PowerWork | None = None,
+) -> list[Problem]:
+    """All problems of the site; `keys` are the public keys beside it, text by file name, `listed` a vendor's machines,
+    `work` its power, where that was worked out before.
 
     Rules that need SKUs or indexes skip what another rule already refuses. A rule about a part of the site that is
     missing, since its types are wrong, says nothing.
@@ -44,7 +51,7 @@ def check(site: Site, catalog: Catalog, keys: Mapping[str, str], listed: Sequenc
         lambda: people_problems(site),
         lambda: directory_problems(site, keys),
         lambda: backup_problems(site),
-        lambda: power_problems(site, catalog),
+        lambda: power_problems(site, catalog, work or work_out(site, catalog)),
         lambda: meter_problems(site, catalog),
         lambda: contract_problems(site),
         lambda: ramp_problems(site, catalog),

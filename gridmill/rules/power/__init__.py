@@ -2,6 +2,7 @@
 
 from gridmill.rules.power.consumers import Caps
 from gridmill.rules.power.draw import Draw, machine_draw, pod_draw
-from gridmill.rules.power.problems import caps_of, power_problems
+from gridmill.rules.power.problems import power_problems
+from gridmill.rules.power.work import PowerWork, caps_of, work_out
 
-__all__ = ["Caps", "Draw", "caps_of", "machine_draw", "pod_draw", "power_problems"]
+__all__ = ["Caps", "Draw", "PowerWork", "caps_of", "machine_draw", "pod_draw", "power_problems", "work_out"]

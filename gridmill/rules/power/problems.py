@@ -5,28 +5,30 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from gridmill.catalog import Catalog
 from gridmill.errors import Path, Problem
 from gridmill.model import Site
 from gridmill.rules.power.bus_bars import bus_bar_problems
 from gridmill.rules.power.caps import broken, cap_range, highest_uniform_cap
-from gridmill.rules.power.consumers import Caps, Consumer, consumers
+from gridmill.rules.power.consumers import Caps, Consumer
 from gridmill.rules.power.limit import NORMAL, Limit
-from gridmill.rules.power.limits import flows, limits
+from gridmill.rules.power.limits import flows
 from gridmill.rules.stages import Stage, stages
 from gridmill.units import kilowatts
 
+if TYPE_CHECKING:
+    from gridmill.rules.power.work import PowerWork
 
-def power_problems(site: Site, catalog: Catalog) -> list[Problem]:
+
+def power_problems(site: Site, catalog: Catalog, work: PowerWork) -> list[Problem]:
     """Everything that the site's power does not hold, each with what would fit."""
-    machines = consumers(site, catalog)
+    machines, rows, caps = work.machines, work.rows, work.caps
     found = [*_budget_problems(site), *_chain_problems(site, catalog), *_size_problems(site, catalog)]
     found += _scheduled_problems(site, machines)
-    rows = list(limits(site, catalog, machines))
-    caps, more = planned_caps(site, machines, rows)
-    found += more
-    if not more:
+    found += work.cap_problems
+    if not work.cap_problems:
         # without a `power` section the budgets' sum was compared with the connection
         judged = rows if site.power else [row for row in rows if row.path[0] != "grid"]
         found += [_over(limit, caps, machines) for limit in _worst(broken(judged, caps), caps)]
@@ -234,11 +236,3 @@ def _on(path: Path, machine: Consumer) -> bool:
     if path[0] != "pods":
         return True
     return machine.pod == path[1] and ("racks" not in path or machine.slot.rack == path[3])
-
-
-def caps_of(site: Site, catalog: Catalog) -> Caps:
-    """The caps of a checked site, in W by group of nodes."""
-    if site.power is None or site.power.caps == "none":
-        return {}
-    machines = consumers(site, catalog)
-    return planned_caps(site, machines, list(limits(site, catalog, machines)))[0]
