@@ -29,6 +29,9 @@ class StageReport:
     it_allocated_w: int
     it_nameplate_w: int
     meter_allocated_w: int
+    """What can flow at once; no more than the limit where Slurm holds the site to it."""
+    meter_at_work_w: int
+    """What all machines at work would draw under their caps, whether it can flow at once or not."""
     meter_nameplate_w: int
     contract_w: int | None
     limit_w: int
@@ -94,6 +97,7 @@ def growth_report(site: Site, catalog: Catalog, year: int) -> GrowthReport:
 def _stage(site: Site, catalog: Catalog, draws: dict[str, Draw], stage: Stage, before: frozenset[str]) -> StageReport:
     draw = _sum(draws, stage.pods)
     groups = [group for key in stage.pods for group in site.pods[key].nodes.values()]
+    limit = meter_limit_w(site, stage.date)
     gpus = ((catalog.nodes[group.sku].gpu, len(group.at)) for group in groups)
     return StageReport(
         date=stage.date or None,
@@ -102,10 +106,11 @@ def _stage(site: Site, catalog: Catalog, draws: dict[str, Draw], stage: Stage, b
         gpus=sum(gpu.count * count for gpu, count in gpus if gpu),
         it_allocated_w=draw.allocated_w,
         it_nameplate_w=draw.nameplate_w,
-        meter_allocated_w=int(draw.allocated_w * site.grid.pue),
+        meter_allocated_w=_held_w(site, draw.allocated_w, limit),
+        meter_at_work_w=int(draw.allocated_w * site.grid.pue),
         meter_nameplate_w=int(draw.nameplate_w * site.grid.pue),
         contract_w=stage.contract_w,
-        limit_w=meter_limit_w(site, stage.date),
+        limit_w=limit,
     )
 
 
@@ -118,14 +123,20 @@ def _years(site: Site, draws: dict[str, Draw], found: list[Stage], first: int) -
         begun = max((stage.date for stage in reached if stage.date <= f"{year}-01-01"), default=NOW)
         draw = _sum(draws, reached[-1].pods)
         contracts = [stage.contract_w for stage in reached if stage.date >= begun and stage.contract_w is not None]
-        pue = site.grid.pue
+        limit = max(meter_limit_w(site, stage.date) for stage in reached if stage.date >= begun)
         yield YearLoad(
             year,
-            int(draw.typical_w * pue),
-            int(draw.allocated_w * pue),
-            int(draw.nameplate_w * pue),
+            _held_w(site, draw.typical_w, limit),
+            _held_w(site, draw.allocated_w, limit),
+            int(draw.nameplate_w * site.grid.pue),
             max(contracts, default=None),
         )
+
+
+def _held_w(site: Site, it_w: int, limit_w: int) -> int:
+    """An IT load at the meter; where Slurm holds the site, what is above the limit waits."""
+    meter_w = int(it_w * site.grid.pue)
+    return min(meter_w, limit_w) if site.power and site.power.scheduled else meter_w
 
 
 def _sum(draws: dict[str, Draw], pods: Iterable[str]) -> Draw:

@@ -347,7 +347,9 @@ class SitePlan:
             date = pod.planned_from or ""
             begun = max((start for start in self.grid_limits_later if start <= date), default="")
             limit = self.grid_limits_later.get(begun, self.grid_limit_w)
-            steps.append(Growth(pod.key, date, total, int(total * self.pue), limit))
+            meter = int(total * self.pue)
+            # where Slurm holds the site, what is above the limit waits
+            steps.append(Growth(pod.key, date, total, min(meter, limit) if self.slurm.watts else meter, limit))
         return tuple(steps)
 
     def as_dict(self) -> dict[str, Any]:

@@ -49,6 +49,10 @@ def growth_table(site: str, report: GrowthReport) -> str:
         "highest load at the meter, by calendar year",
         *columns(years),
     ]
+    waits = [stage for stage in report.stages if stage.meter_at_work_w > stage.meter_allocated_w]
+    if waits:
+        when = ", ".join(f"{kilowatts(stage.meter_at_work_w)} ({stage.date or 'stands'})" for stage in waits)
+        lines += ["", f"Slurm holds the site to its limit; all nodes at work would draw {when}, so jobs wait"]
     for item in report.unused:
         lines += [
             "",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from gridmill.errors import ProblemsError
 from gridmill.load import build_definition
 from gridmill.plan import SitePlan, plan_site
+from gridmill.plan.growth import growth_report
 from gridmill.render.documents import documents
+from gridmill.render.growth_tables import growth_table
 from gridmill.yaml_lines import parse
 from tests.conftest import ROOT
 
@@ -48,3 +51,23 @@ def test_a_pod_that_comes_changes_no_other_pods_machines() -> None:
 def test_a_partition_comes_with_its_pod() -> None:
     names = [[line["PartitionName"] for line in standing(pods).slurm.partitions] for pods in (2, 3)]
     assert names == [["small", "train"], ["blackwell", "small", "train"]]
+
+
+def test_where_slurm_holds_the_site_growth_never_passes_the_contract() -> None:
+    text = (ROOT / "Pulumi.del1.yaml").read_text(encoding="utf-8")
+    data = parse(text, "Pulumi.del1.yaml").data["config"]["gridmill:site"]
+    data["grid"]["contract"]["firm"] = "100 kW"
+    data["power"]["scheduled"] = True
+    definition = build_definition(data, ROOT)
+    report = growth_report(definition.site, definition.catalog, 2026)
+    first = report.stages[0]
+    assert (first.meter_at_work_w, first.meter_allocated_w, first.limit_w) == (GROWN["pod-a"], 100_000, 100_000)
+    assert [stage.meter_allocated_w for stage in report.stages[1:]] == [GROWN["pod-b"], GROWN["pod-c"]], "it is enough"
+    assert report.years[0].allocated_w == 100_000
+    assert "all nodes at work would draw 116.64 kW (stands), so jobs wait" in growth_table("del1", report)
+    data["grid"]["contract"]["later"] = {"2027-04-01": "150 kW"}
+    growth = plan_site(build_definition(data, ROOT)).growth
+    assert [(step.meter_w, step.limit_w) for step in growth] == [(150_000, 150_000)] * 2
+    data["power"]["scheduled"] = False
+    with pytest.raises(ProblemsError, match="over the contracted power"):
+        build_definition(data, ROOT)
