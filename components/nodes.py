@@ -1,7 +1,7 @@
 """Groups of equal machines as resources: GPU nodes, storage, and everything else. Nodes are data inside them."""
 
 from collections.abc import Mapping, Sequence
-from typing import NotRequired, Optional, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 
@@ -14,7 +14,8 @@ class NodeGroupArgs(TypedDict):
     services: pulumi.Input[Sequence[pulumi.Input[str]]]
     """What the nodes do."""
     slots: pulumi.Input[Mapping[str, pulumi.Input[str]]]
-    """Slot (`r1/u9`) of every node by name."""
+    """Lowest units of the nodes by rack, such as `u1,u9`; with pod and rack they make a node's name. The document of
+    the pod's run has every name, and once more here would be a tenth of a large site's state."""
     gpu_model: NotRequired[pulumi.Input[str]]
     """GPU model; only for GPU nodes."""
     gpus_per_node: NotRequired[pulumi.Input[int]]
@@ -38,7 +39,7 @@ class NodeGroup(pulumi.ComponentResource):
         token: str = "gridmill:index:NodeGroup",  # noqa: S107 - a Pulumi type token
     ) -> None:
         super().__init__(token, name, dict(args), opts)
-        self.count = pulumi.Output.from_input(args["slots"]).apply(len)
+        self.count = pulumi.Output.from_input(args["slots"]).apply(_count)
         outputs: dict[str, pulumi.Output[int]] = {"count": self.count}
         self.register_outputs(outputs | self.more_outputs(args))
 
@@ -69,13 +70,24 @@ class StorageNodes(NodeGroup):
         super().__init__(name, args, opts, token="gridmill:index:StorageNodes")  # noqa: S106 - a Pulumi type token
 
 
+def _slots(hosts: Sequence[HostPlan]) -> dict[str, str]:
+    units: dict[str, list[int]] = {}
+    for host in hosts:
+        units.setdefault(host.rack, []).append(host.unit)
+    return {rack: ",".join(f"u{unit}" for unit in sorted(found)) for rack, found in units.items()}
+
+
+def _count(slots: Mapping[str, Any]) -> int:
+    return sum(len(units.split(",")) for units in slots.values())
+
+
 def node_group(name: str, hosts: Sequence[HostPlan], opts: pulumi.ResourceOptions) -> NodeGroup:
     """The resource for planned hosts of one group, by their kind."""
     first = hosts[0]
     args: NodeGroupArgs = {
         "sku": first.sku,
         "services": list(first.services),
-        "slots": {host.name: f"{host.rack}/u{host.unit}" for host in hosts},
+        "slots": _slots(hosts),
         "simulated": first.simulated,
     }
     if first.gpu:
