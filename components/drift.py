@@ -19,6 +19,7 @@ import pulumi
 from components.host_preview import GRACE_S, preview_mode
 from gridmill.plan.hostlist import fold
 from gridmill.plan.site_plan import ChangesPlan
+from gridmill.render.foretold import by_reason, machines
 
 ROOT = Path(__file__).resolve().parent.parent
 WORD = "GRIDMILL_DRIFT"
@@ -71,15 +72,15 @@ def look(site: str, limit_s: float) -> dict[str, Any]:
 
 def tell(found: Mapping[str, Any]) -> None:
     """Say it in the preview: what differs, and who could not be looked at."""
-    lines = [
-        f"  {name}  {scope}: {line}"
-        for name, phases in found["hosts"].items()
-        for scope, differences in phases.items()
-        for line in differences
-    ]
-    if lines:
-        pulumi.log.warn("\n".join(["changed by hand since the last run; an update puts it back:", *lines]))
+    same: dict[str, list[str]] = {}
+    for name, phases in found["hosts"].items():
+        for scope, differences in phases.items():
+            for line in differences:
+                same.setdefault(f"{scope}: {line}", []).append(name)
+    if same:
+        lines = [f"  {machines(names)}  {line}" for line, names in same.items()]
+        pulumi.log.warn("\n".join(["not as the last run left it; an update puts it back:", *lines]))
     if found["complaint"]:
         pulumi.log.warn(f"drift is not known: {found['complaint']}")
-    for name, why in found["unseen"].items():
-        pulumi.log.info(f"drift of {name} is not known: {why}")
+    for why, names in by_reason(found["unseen"]):
+        pulumi.log.info(f"drift is not known of {machines(names)}: {why}")

@@ -33,6 +33,8 @@ class HostDrift:
     """Why it is being worked on, and not looked at; empty when it is in service."""
     unseen: str
     """Why it could not be looked at; empty when it was."""
+    unsealed: tuple[str, ...]
+    """Phases that no run has ended well in here; it was looked at all the same."""
     planned: tuple[str, ...]
     """Phases in which something else is planned by now than was applied."""
     differences: tuple[dict[str, str], ...]
@@ -76,6 +78,7 @@ def _host(host: HostPlan, wanted: Mapping[str, str], answer: Answer | None) -> H
         pod=host.pod,
         maintenance=maintenance,
         unseen="" if maintenance else _unseen(wanted, there, answer),
+        unsealed=tuple(scope for scope in wanted if scope not in there) if answer and not answer.complaint else (),
         planned=tuple(scope for scope, one in there.items() if one.plan != wanted[scope]),
         differences=tuple({"phase": scope, **one} for scope, found in there.items() for one in found.differences),
         items=sum(one.items for one in there.values()),

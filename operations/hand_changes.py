@@ -33,6 +33,8 @@ from operations.supervise import die_with_parent
 
 GIVEN = "GRIDMILL_HAND_CHANGES"
 """A file with what is known already; then no machine is asked."""
+UNSEALED = "no run has ended well here since"
+"""A repair that failed leaves a machine without a seal: nobody knows what it is like, and it is to be converged."""
 FOUND = "hand-changes"
 """Directory beside the phases' reports of a preview; the finding is a file of this name in it."""
 
@@ -53,12 +55,14 @@ def nothing(complaint: str) -> dict[str, Any]:
 
 
 def findings(hosts: list[HostDrift]) -> dict[str, Any]:
-    """By machine and phase what differs, a line each; and who could not be looked at."""
+    """By machine and phase what differs or has no seal, a line each; and who could not be looked at."""
     found: dict[str, dict[str, list[str]]] = {}
     for host in hosts:
         for one in host.differences:
             found.setdefault(host.name, {}).setdefault(one["phase"], []).append(told(one))
-    return {"hosts": found, "unseen": {host.name: host.unseen for host in hosts if host.unseen}}
+        for scope in host.unsealed:
+            found.setdefault(host.name, {}).setdefault(scope, []).append(UNSEALED)
+    return {"hosts": found, "unseen": {host.name: host.unseen for host in hosts if host.unseen and not host.unsealed}}
 
 
 def known(stack: str, *, fresh: bool) -> dict[str, Any] | None:

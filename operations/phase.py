@@ -72,6 +72,8 @@ class PhaseRun:
         self.everything = everything
         self.judged = judged
         self.drifted = drifted
+        self.reread = False
+        """Whether slurmctld is to read its configuration anew, though no file of it changed."""
         self.started = time.monotonic()
         self.result = RunResult.of(document.scope, [], action)
         self.directory = state_directory() / "sites" / document.site
@@ -145,6 +147,7 @@ class PhaseRun:
     def _sift(self, sifting: Sifting, names: set[str], *, judged: bool) -> set[str]:
         """The hosts that Ansible is needed for; of the others, the result knows."""
         needed = sifting.sift(names, judged=judged, spend=self.action == "apply")
+        self.reread = sifting.slurm_drifted
         for name, items in sifting.clean.items():
             self.result.as_left(name, items)
         for name, why in sifting.unreachable.items():
@@ -263,9 +266,11 @@ class PhaseRun:
         """Run a playbook over `data`; its hosts must all be heard of, unless `expected` says otherwise."""
         self.result.expect(list(data["hosts"]) if expected is None else expected)
         log = self._log_path()
+        more: dict[str, Any] = {"fence_token": self.lease.token} if self.lease else {}
+        more |= {"slurm_controller_reread": True} if self.reread else {}
         status = run_playbook(
             playbook,
-            {**data, "vars": {**data["vars"], "fence_token": self.lease.token}} if self.lease else data,
+            {**data, "vars": {**data["vars"], **more}},
             self.secrets,
             runtime=runtime_directory(self.directory, self.place),
             log=log,

@@ -196,6 +196,8 @@ class Sifting:
         self.clean: dict[str, int] = {}
         """Machines that are as they were left, with how many items were looked at."""
         self.unreachable: dict[str, str] = {}
+        self.slurm_drifted = False
+        """Whether slurmctld works with something else than it was left with, on any of them."""
 
     def sift(self, names: set[str], *, judged: bool, spend: bool) -> set[str]:
         """The machines among `names` that Ansible is needed for. With `spend`, their seals of this phase are gone."""
@@ -222,6 +224,7 @@ class Sifting:
         if sealed.digest != self.digests[name][0]:
             self.say(f"{name}: something else is planned than it was converged to")
         for difference in sealed.differences:
+            self.slurm_drifted |= difference["kind"] == "slurm"
             self.say(f"{name}: {told(difference)}")
 
     def seal(self, items: Mapping[str, list[dict[str, Any]]]) -> None:

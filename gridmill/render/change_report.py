@@ -41,7 +41,7 @@ def markdown(report: Report) -> str:
         return "\n".join(lines) + "\n"
     lines += ["", f"Impact: **{report['impact']}**.", "", *_site(report), *_resources(report)]
     if by_hand := _by_hand(report["drift"]):
-        lines += _folded("changed by hand, to be put back", _fence(by_hand))
+        lines += _folded("not as the last run left it, to be put back", _fence(by_hand))
     for phase in report["phases"]:
         lines += _phase(phase)
     lines += _plan(report["plan"])
@@ -175,7 +175,7 @@ def page(report: Report) -> str:
         _list(f"{one['op']} {one['name']} ({', '.join(one['inputs']) or 'whole'})" for one in report["resources"])
     )
     if by_hand := _by_hand(report["drift"]):
-        body.append(f"<h2>changed by hand, to be put back</h2>{_pre(by_hand)}")
+        body.append(f"<h2>not as the last run left it, to be put back</h2>{_pre(by_hand)}")
     for phase in report["phases"]:
         body.append(f"<h2>{text(headline(phase))}</h2>")
         for names, host in grouped(phase["hosts"]):

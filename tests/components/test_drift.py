@@ -23,7 +23,7 @@ FOUND = {
         "pod-a-r1-u01": {"pod-a": ["file /etc/hosts: other content", "unit chrony: is not running"]},
         "pod-a-r1-u09": {"pod-a": ["package x: is not held"], "storage": ["file /x: gone"]},
     },
-    "unseen": {"pod-a-r1-u38": "unreachable: dead"},
+    "unseen": {"pod-a-r1-u38": "unreachable: dead", "pod-a-r1-u40": "unreachable: dead"},
     "complaint": "",
 }
 
@@ -63,10 +63,10 @@ def test_the_word_of_a_phase(
     assert found.word("control") == ""
     assert asked == [["-m", "operations.hand_changes", "lab", "--within", "120.0", "--fresh"]]
     assert said == [
-        ("warn", "changed by hand since the last run; an update puts it back:\n"
+        ("warn", "not as the last run left it; an update puts it back:\n"
          "  pod-a-r1-u01  pod-a: file /etc/hosts: other content\n  pod-a-r1-u01  pod-a: unit chrony: is not running\n"
          "  pod-a-r1-u09  pod-a: package x: is not held\n  pod-a-r1-u09  storage: file /x: gone"),
-        ("info", "drift of pod-a-r1-u38 is not known: unreachable: dead"),
+        ("info", "drift is not known of 2 machines pod-a-r1-u[38,40]: unreachable: dead"),
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import pytest
 from gridmill.load import Definition
 from gridmill.plan import SitePlan
 from gridmill.plan.approval import SCHEMA, plan_digest
+from gridmill.render.documents import documents
 from operations import approved_plan, cli
 from operations.approved_plan import (
     contents,
@@ -23,7 +24,10 @@ from operations.approved_plan import (
     resource_digests,
     write_plan,
 )
+from operations.document import read_document
 from operations.errors import OperationError
+from operations.journal import journal, journal_table
+from operations.lease import Lease
 from operations.runs import approved_plan as told
 from tests.conftest import ROOT
 from tests.operations.test_journal import filled
@@ -141,9 +145,23 @@ def test_what_is_no_plan(tmp_path: Path) -> None:
 def test_the_journal_is_told_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDMILL_PLAN", "1a" * 32)
     assert told() == {"plan": "1a" * 32}
-    for bad in ("", "x", "../" * 21):
+    for bad in ("", "x", "1a" * 33):
         monkeypatch.setenv("GRIDMILL_PLAN", bad)
         assert told() == {}
+
+
+def test_the_journal_shows_the_plan(
+    lab_plan: SitePlan, desk: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
+    document = read_document(json.dumps(documents(lab_plan)["pod-a"]))
+    for digest in ("", "1a" * 32):
+        monkeypatch.setenv("GRIDMILL_PLAN", digest)
+        with Lease(document, "apply", tmp_path, print, desk) as held:
+            held.outcome = {"ok": True}
+    assert [entry.get("plan", "") for entry in desk.entries()] == ["", "", "1a" * 32, "1a" * 32]
+    lines = journal_table(journal(lab_plan, 0, desk)).splitlines()
+    assert [" plan 1a1a1a1a1a1a" in line for line in lines[1:5]] == [False, False, True, True]
 
 
 def test_the_documented_schema(lab_plan: SitePlan) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gridmill.plan import SitePlan
-from operations import hand_changes
-from operations.document import ConvergeDocument
+from gridmill.render.documents import documents
+from operations import hand_changes, phase
+from operations.document import ConvergeDocument, read_document
 from operations.drift import HostDrift
 from operations.drifted import Drifted
 from operations.ledger import Entry
@@ -23,15 +25,19 @@ DIFFERENCE = {"kind": "file", "name": "/etc/hosts", "found": "other content"}
 EARLY, LATE = "2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 
 
-def seen(name: str, *differences: dict[str, str], unseen: str = "") -> HostDrift:
+def seen(name: str, *differences: dict[str, str], unseen: str = "", unsealed: Iterable[str] = ()) -> HostDrift:
     told = tuple({"phase": "pod-a", **one} for one in differences)
-    return HostDrift(name, "pod-a", "", unseen, (), told, 9, EARLY)
+    return HostDrift(name, "pod-a", "", unseen, tuple(unsealed), (), told, 9, EARLY)
 
 
 def test_findings_by_machine_and_phase() -> None:
-    found = hand_changes.findings([seen("n1", DIFFERENCE), seen("n2"), seen("n3", unseen="unreachable: dead")])
-    assert found == {
-        "hosts": {"n1": {"pod-a": ["file /etc/hosts: other content"]}}, "unseen": {"n3": "unreachable: dead"}
+    bare = seen("n4", unseen="no seal of storage: no run has ended well here since", unsealed=["storage"])
+    dead = seen("n3", unseen="unreachable: dead")
+    assert hand_changes.findings([seen("n1", DIFFERENCE), seen("n2"), dead, bare]) == {
+        "hosts": {
+            "n1": {"pod-a": ["file /etc/hosts: other content"]}, "n4": {"storage": ["no run has ended well here since"]}
+        },
+        "unseen": {"n3": "unreachable: dead"},
     }  # fmt: skip
 
 
@@ -143,15 +149,26 @@ def test_a_run_repairs_who_drifted_and_asks_nobody_else(
     assert up(f"{LATE} {one}") == 1 and played == [], "drift on a machine that died since is not repaired"
 
 
-def test_of_controllers_only_those_that_differ_are_run(
+def test_of_controllers_only_those_that_differ_are_run_and_slurm_reads_its_files_anew(
     lab_plan: SitePlan, site: Site, played: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gridmill.render.documents import documents  # noqa: PLC0415
-    from operations.document import read_document  # noqa: PLC0415
-
     control = json.loads(json.dumps(documents(lab_plan)["control"]))
     name = next(iter(control["hosts"]))
-    monkeypatch.setenv("GRIDMILL_DRIFT", f"{LATE} {name}")
-    site.answers = {name: sealed(read_document(json.dumps(control)), name)}
-    assert run(control, monkeypatch, "apply") == 0
-    assert played == [] and site.asked == [("judge and forget", [name])]
+    read = read_document(json.dumps(control))
+    play, given = phase.__dict__["run_playbook"], list[bool | None]()
+
+    def noting(playbook: str, data: dict[str, Any], *rest: Any, **more: Any) -> int:
+        given.append(data["vars"].get("slurm_controller_reread"))
+        status: int = play(playbook, data, *rest, **more)
+        return status
+
+    monkeypatch.setattr(phase, "run_playbook", noting)
+    live = {"kind": "slurm", "name": "configuration in force", "found": "partition gpu State is DOWN, was UP"}
+    for differences, hosts, reread in (((), [], []), ((DIFFERENCE,), [[name]], [None]), ((live,), [[name]], [True])):
+        monkeypatch.setenv("GRIDMILL_DRIFT", f"{LATE} {name}")
+        site.answers = {name: sealed(read, name, *differences)}
+        site.asked.clear()
+        assert run(control, monkeypatch, "apply") == 0
+        assert (played, given, site.asked) == (hosts, reread, [("judge and forget", [name])])
+        played.clear()
+        given.clear()

@@ -41,6 +41,7 @@ TEMPLATE = {
          ["package age 1.2", "package nvidia-smi 550 -> 560", "package old removed", "file /etc/apt/preferences.d/x",
           "hold nvidia-smi"]),
         (result("ansible.builtin.template", {"dest": "/etc/x"}, dest="/etc/x"), ["file /etc/x"]),
+        (result("ansible.builtin.template", TEMPLATE, dest="/etc/x"), ["file /etc/x"]),
         (result("ansible.builtin.file", {"results": [{"changed": True, "path": "/a"}, {"changed": False, "path": "/b"}]}),
          ["file /a"]),
         (result("unit_in_force", {"diff": {"prepared": "+restart slurmd\n"}}), ["unit restart slurmd"]),

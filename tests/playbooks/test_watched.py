@@ -137,6 +137,8 @@ def test_slurms_files_and_what_is_in_force_are_watched() -> None:
     assert {"file /etc/slurm/slurm.conf", "file /etc/slurm/.reconfigure-pending", "slurm configuration in force"} < set(
         found
     )
+    again = watched.watched("slurm_configuration", {**arguments, "reread": True}, {})
+    assert watched.joined(again) == found, "an order to read it anew is no state"
 
 
 def test_what_several_tasks_say_of_a_unit_adds_up_and_else_the_last_word_counts() -> None:

@@ -132,6 +132,9 @@ def _what(result: Any) -> list[str]:
 
 def _lines(task: Any, part: dict[str, Any]) -> list[str]:
     module = task.action.rpartition(".")[2]
+    if module in FILE_MODULES:  # its difference may be headed by a file of this machine
+        path = str(part.get("path") or part.get("dest") or task.args.get("dest") or task.args.get("path") or "")
+        return [f"file {path}"] if path.startswith("/") else []
     diffs = part.get("diff") or []
     lines: list[str] = []
     for diff in diffs if isinstance(diffs, list) else [diffs]:
@@ -139,9 +142,6 @@ def _lines(task: Any, part: dict[str, Any]) -> list[str]:
             lines += [_worded(module, line) for line in diff["prepared"].splitlines()]
         elif str(diff.get("after_header", "")).startswith("/"):
             lines.append(f"file {diff['after_header'].partition(' (')[0]}")
-    if not lines and module in FILE_MODULES:
-        path = str(part.get("path") or part.get("dest") or task.args.get("dest") or task.args.get("path") or "")
-        lines = [f"file {path}"] if path.startswith("/") else []
     return lines
 
 

@@ -35,6 +35,10 @@ options:
     description: Text per file name; C(slurm.conf) is one of them. A file without text is removed.
     type: dict
     required: true
+  reread:
+    description: Have a running slurmctld read the configuration anew, though no file changed.
+    type: bool
+    default: false
   directory:
     description: Where the files are kept.
     type: path
@@ -128,6 +132,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "files": {"type": "dict", "required": True},
+            "reread": {"type": "bool", "default": False},
             "directory": {"type": "path", "default": "/etc/slurm"},
         },
         supports_check_mode=True,
@@ -149,7 +154,7 @@ def main() -> None:
         )
     if changed and Path(SLURMCTLD).exists() and (problems := try_out(files)):
         module.fail_json(msg=f"slurmctld refuses this configuration, nothing was changed: {'; '.join(problems)}")
-    reconfigure = running and (bool(changed) or pending.exists())
+    reconfigure = running and (bool(changed) or pending.exists() or module.params["reread"])
     try:
         nodes = nodes_change(files["slurm.conf"]) if running else Changes([], [], [])
         if not module.check_mode:
