@@ -22,7 +22,7 @@ RECEIVER = ROOT / "playbooks/plugins/module_utils/gridmill_node/bundle_receiver.
 BOOT = "import sys;s=sys.stdin.buffer;exec(compile(s.read(int(s.readline())),'receiver','exec'))"
 FOLLOWED = 250
 """Hosts that are worked on at once; each costs an idle process of ssh."""
-RECONNECT_S = 180.0
+RECONNECT_S = 90.0
 """So long a host may be out of reach before it is given up; it goes on by itself."""
 PAUSE_S = 3.0
 LINE = 64 * 1024 * 1024
@@ -88,41 +88,41 @@ class Client:
                 job.line.write(b"stop\n")
 
     async def _host(self, name: str, job: Job) -> None:
-        if self.stopped:
-            return
         async with self._connecting:
-            bundle = job.prepare()
-            if bundle is None:
-                return
-            try:
-                signature = signed(bundle.manifest, self._connection.identity_file)
-            except SigningError as error:
-                self._on_event(name, {"event": "end", "refused": True, "message": str(error)})
-                return
-        request: dict[str, Any] = {
-            "action": "run", "name": self._name, "run": bundle.run, "manifest": bundle.manifest, "signature": signature,
-            **asdict(job.where),
-        }  # fmt: skip
+            bundle = None if self.stopped else job.prepare()
+        if bundle is None:
+            return
+        try:
+            signature = signed(bundle.manifest, self._connection.identity_file)
+        except SigningError as error:
+            self._give_up(name, job, {"event": "end", "refused": True, "message": str(error)})
+            return
+        request: dict[str, Any] = {"name": self._name, "run": bundle.run, **asdict(job.where)}
+        first = {"action": "run", "manifest": bundle.manifest, "signature": signature}
         heard = time.monotonic()
         while not job.over:
             before = job.offset
-            status = await self._converse(name, job, bundle, request)
-            if job.over:
-                return
-            if not job.begun:
-                job.over = True
-                kind = "unreachable" if status == NO_CONNECTION else "end"
-                self._on_event(name, {"event": kind, "lost": True, "message": job.complaint})
-                return
+            more = {"action": "follow", "offset": job.offset} if job.begun else first
+            try:
+                status = await self._converse(name, job, bundle, {**request, **more})
+            except (ValueError, LookupError, TypeError) as error:
+                self._give_up(name, job, {"event": "end", "lost": True, "message": f"its answer is none: {error!r}"})
+                break
             heard = time.monotonic() if job.offset > before else heard
-            if time.monotonic() - heard > RECONNECT_S or self.stopped:
-                job.over = True
+            if job.over:
+                break
+            if not job.begun:
+                kind = "unreachable" if status == NO_CONNECTION else "end"
+                self._give_up(name, job, {"event": kind, "lost": True, "message": job.complaint})
+            elif self.stopped or time.monotonic() - heard > RECONNECT_S:
                 message = f"the connection is lost, and the machine goes on by itself: {job.complaint}"
-                self._on_event(name, {"event": "unreachable", "message": message})
-                return
-            await asyncio.sleep(PAUSE_S)
-            request = {"action": "follow", "name": self._name, "run": bundle.run, **asdict(job.where)}
-            request["offset"] = job.offset
+                self._give_up(name, job, {"event": "unreachable", "message": message})
+            else:
+                await asyncio.sleep(PAUSE_S)
+
+    def _give_up(self, name: str, job: Job, event: Event) -> None:
+        job.over = True
+        self._on_event(name, event)
 
     async def _converse(self, name: str, job: Job, bundle: Bundle, request: dict[str, Any]) -> int:
         """One connection; the exit status of ssh."""

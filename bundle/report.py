@@ -62,7 +62,7 @@ class Reporter:
                 self.status = self.status or UNREACHABLE
                 shown = f"Failed to connect to the host via ssh: {event['message']}"
                 _log(f"fatal: [{host}]: UNREACHABLE! => {shown}")
-                self._callback.v2_runner_on_unreachable(_shim(host, None, {"msg": shown}))
+                self._callback.v2_runner_on_unreachable(_shim(host, _step("connect"), {"msg": shown}))
             case "end":
                 self._end(host, event)
 
@@ -70,8 +70,7 @@ class Reporter:
         """A task that fails before a host is asked for anything, or without a result of its own."""
         self.status = FAILED
         _log(f"\nTASK [{task}]\nfatal: [{host}]: FAILED! => {message}")
-        step = Step(name=task, role="", action="", position=0, module="", rounds=[{}])
-        self._callback.v2_runner_on_failed(_shim(host, step, {"msg": message}))
+        self._callback.v2_runner_on_failed(_shim(host, _step(task), {"msg": message}))
 
     def recap(self) -> None:
         """How it ended, by host."""
@@ -119,6 +118,11 @@ class Reporter:
             self._callback.v2_playbook_on_stats(stats)
 
 
+def _step(name: str) -> Step:
+    """Stands for a step where there is none."""
+    return Step(name=name, role="", action="", position=0, module="", rounds=[{}])
+
+
 def _task(step: Step) -> Any:
     """As much of a task as the callback plugin asks for."""
     role = SimpleNamespace(get_name=lambda: step.role) if step.role else None
@@ -128,11 +132,11 @@ def _task(step: Step) -> Any:
     )  # fmt: skip
 
 
-def _shim(host: str, step: Step | None, result: dict[str, Any]) -> Any:
+def _shim(host: str, step: Step, result: dict[str, Any]) -> Any:
     """As much of a result as the callback plugin asks for."""
     return SimpleNamespace(
-        _result=result, _task=_task(step) if step else None,
-        _host=SimpleNamespace(get_name=lambda: host), _task_fields={"args": step.rounds[0] if step else {}},
+        _result=result, _task=_task(step),
+        _host=SimpleNamespace(get_name=lambda: host), _task_fields={"args": step.rounds[0]},
     )  # fmt: skip
 
 

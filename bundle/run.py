@@ -53,7 +53,7 @@ class Run:
             task, message = error.args
             self.reporter.failed(host, task, message)
             return None
-        except NotCompilableError as error:
+        except (AnsibleError, NotCompilableError) as error:
             self.reporter.failed(host, "compile", str(error))
             return None
         self.reporter.expect(host, steps.steps)

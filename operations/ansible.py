@@ -97,7 +97,7 @@ def bundle_command(inventory: Path, playbook: str, name: str, *, check: bool) ->
 
 def executor(playbook: str, getenv: Callable[[str], str | None] = os.environ.get) -> str:
     """What runs a playbook: `bundle` or `ansible`. OperationError when the environment names anything else."""
-    wanted = getenv(EXECUTOR) or "ansible"
+    wanted = getenv(EXECUTOR) or "bundle"
     if wanted not in {"ansible", "bundle"}:
         raise OperationError(f"{EXECUTOR} is {wanted!r}; it can be ansible or bundle")
     return wanted if playbook in BUNDLED else "ansible"

@@ -8,6 +8,7 @@ import json
 import stat
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ MODULES = [
 NAME, RUN = "pod-a", "run-1"
 
 
+@cache
+def code_once() -> list[Object]:
+    return code_of(MODULES)
+
+
 class Machine:
     """What one connection after the other does on a machine."""
 
@@ -32,7 +38,7 @@ class Machine:
         self.directory = directory
         self.key = directory / "id"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
-        self.code = code_of(MODULES)
+        self.code = code_once()
         self.place = directory / "run" / "bundle" / NAME
 
     def manifest(self, steps: list[dict[str, Any]], contents: list[Object], **more: Any) -> str:

@@ -18,7 +18,7 @@ PROCESSES = {
     "program": ("pulumi-language-python-exec",),
     "command plugin": ("pulumi-resource-command",),
     "runner": ("operations.converge", "apply"),
-    "playbook": ("ansible-playbook",),
+    "playbook": ("/playbooks/", ".yml"),
 }
 """What runs during an `up`, by the words that its command line has."""
 POD_WORKS = "pod-a: base"

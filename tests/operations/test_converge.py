@@ -70,9 +70,9 @@ def test_the_exact_environment(tmp_path: Path) -> None:
 
 
 def test_who_runs_a_playbook(tmp_path: Path) -> None:
-    chosen = {"GRIDMILL_EXECUTOR": "bundle"}
-    assert ansible.executor("pod.yml", chosen.get) == "bundle"
-    assert ansible.executor("keys.yml", chosen.get) == "ansible", "done everywhere before the next step begins"
+    unset: dict[str, str] = {}
+    assert ansible.executor("pod.yml", unset.get) == "bundle"
+    assert ansible.executor("keys.yml", unset.get) == "ansible", "done everywhere before the next step begins"
     assert ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "ansible"}.get) == "ansible"
     with pytest.raises(OperationError, match="GRIDMILL_EXECUTOR is 'bundles'"):
         ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "bundles"}.get)
