@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -351,5 +352,7 @@ class BeforeWaves(PhaseRun):
         return f"{self.document.scope}-waves"
 
     def ask(self, names: set[str], lock: int) -> None:
-        """Have the result say what the change does on these."""
-        self._play(self.document.playbook, subset(self.document.data, names), lock)
+        """Have the result say what the change does on these. OperationError when somebody stops the run meanwhile."""
+        status, _ = self._play(self.document.playbook, subset(self.document.data, names), lock)
+        if status == -signal.SIGTERM:
+            raise OperationError(f"{self.document.scope}: stopped before anything was changed")

@@ -85,6 +85,20 @@ def test_it_stops_at_the_first_failure_and_says_who_is_left(
     assert runs.entries[GPUS[0]].digest == "" and runs.entries[GPUS[1]].digest != ""
 
 
+def test_a_run_that_is_stopped_while_it_asks_changes_nothing(
+    serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def stopped(*_: object, **options: Any) -> int:
+        asked.append(options["check"])
+        return -15
+
+    monkeypatch.setattr("operations.phase.run_playbook", stopped)
+    assert apply(serving, monkeypatch) == 2
+    assert asked == [True]
+
+
 def test_a_restart_that_is_due_is_made(serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     runs.foretold = {name: [DRIVER] for name in GPUS}
     runs.due = {GPUS[1]}
