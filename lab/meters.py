@@ -54,7 +54,9 @@ def _wait(record: ProcessRecord | None, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while "simulated meters" not in log.read_text():
         if record is None or not record.is_alive() or time.monotonic() > deadline:
-            raise LabError("the simulated meters did not start", f"their log: {log}")
+            last = (log.read_text().strip().splitlines() or ["nothing"])[-1]
+            hint = "make setup installs what is missing" if "ModuleNotFoundError" in last else f"their log: {log}"
+            raise LabError(f"the simulated meters did not start: {last}", hint)
         time.sleep(0.1)
 
 

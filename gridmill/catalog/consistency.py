@@ -21,7 +21,12 @@ def entry_problems(entry: Part) -> list[Problem]:
     if isinstance(entry, Gpu):
         found += _range_problems(entry)
     if isinstance(entry, (Node, Equipment)):
-        found += [*_order_problems(entry), *_supply_problems(entry), *_bus_bar_problems(entry)]
+        found += [
+            *_order_problems(entry),
+            *_supply_problems(entry),
+            *_bus_bar_problems(entry),
+            *_liquid_problems(entry),
+        ]
     if isinstance(entry, MeterSku) and (entry.modbus is None) == (entry.snmp is None):
         found.append(Problem((), "a meter speaks one protocol", "either `modbus` or `snmp`"))
     if isinstance(entry, HARDWARE):
@@ -104,6 +109,12 @@ def _supply_problems(entry: Node | Equipment) -> list[Problem]:
     message = f"{left} of {supplies.count} give {kilowatts(left * supplies.each)}"
     expected = f"the nameplate, {kilowatts(entry.power.nameplate)}, with {supplies.redundant} lost"
     return [Problem(path, message, expected, "larger supplies, or `redundant: 0`")]
+
+
+def _liquid_problems(entry: Node | Equipment) -> list[Problem]:
+    if not entry.liquid_share or entry.liquid:
+        return []
+    return [Problem(("liquidShare",), "only what needs liquid gives heat to it", "`liquid: true`, or no share")]
 
 
 def _bus_bar_problems(entry: Node | Equipment) -> list[Problem]:

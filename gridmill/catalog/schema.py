@@ -136,7 +136,10 @@ class Node(Part):
     bus_bar: bool = False
     """Whether it hangs on its rack's bus bar, which power shelves feed: it has no supplies and no cord of its own."""
     liquid: bool = False
-    """Whether it needs liquid to be cooled; what little of its heat goes into the air is counted all the same."""
+    """Whether it needs liquid to be cooled."""
+    liquid_share: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    """Share of its heat that the liquid takes, where a pod's liquid cooling is planned; the rest goes into the air.
+    Where it is not known, all heat of what needs liquid counts on both sides."""
     platform: Platform = Platform()
     simulated: bool = False
     """Whether the node only exists in a virtual site."""
@@ -205,6 +208,8 @@ class Equipment(Part):
     """What a power shelf gives to its rack's bus bar. It has one cord of three phases."""
     liquid: bool = False
     """Whether it needs liquid to be cooled."""
+    liquid_share: Annotated[float, Field(ge=0, le=1, strict=False)] | None = None
+    """Share of its heat that the liquid takes, where a pod's liquid cooling is planned."""
     sources: Annotated[list[Source], Field(min_length=1)]
 
 

@@ -143,7 +143,10 @@ class Pod(Part):
     budget: Watts
     """IT power that the pod may draw, such as `30 kW`."""
     cooling: Cooling | None = None
-    """Cooling units that the pod's racks share."""
+    """Cooling units that the pod's racks share: for all heat, or the air's alone where `liquidCooling` is planned."""
+    liquid_cooling: Cooling | None = None
+    """Units of the liquid loop, such as CDUs, that the pod's racks share: they take the share of the heat that each SKU
+    gives to liquid (`liquidShare`)."""
     racks: Annotated[dict[RackKey, Rack], Field(min_length=1)]
     """Racks by key."""
     nodes: Annotated[dict[GroupKey, NodeGroup], Field(min_length=1)]

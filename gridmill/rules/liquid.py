@@ -10,7 +10,8 @@ from gridmill.model import Pod, Site
 
 
 def liquid_problems(site: Site, catalog: Catalog) -> Iterator[Problem]:
-    """Groups that need liquid in racks which no loop reaches."""
+    """Groups that need liquid in racks which no loop reaches, and cooling units of the wrong kind."""
+    yield from _kind_problems(site, catalog)
     equipment = catalog.equipment
     for pod_key, pod in site.pods.items():
         if _has_cdu(pod, catalog):
@@ -26,8 +27,27 @@ def liquid_problems(site: Site, catalog: Catalog) -> Iterator[Problem]:
             yield Problem(("pods", pod_key, section, key, "sku"), message, expected, hint)
 
 
+def _kind_problems(site: Site, catalog: Catalog) -> Iterator[Problem]:
+    """Units that cool air where liquid is planned, and the other way around."""
+    for key, pod in site.pods.items():
+        if pod.liquid_cooling is None:
+            continue
+        for part, cooling, loop in (("cooling", pod.cooling, False), ("liquidCooling", pod.liquid_cooling, True)):
+            sku = catalog.cooling.get(cooling.unit) if cooling and isinstance(cooling.unit, str) else None
+            if sku is None or sku.loop == loop:
+                continue
+            message = (
+                f"{sku.id} cools {'liquid' if sku.loop else 'air'}, and `{part}` is for {'liquid' if loop else 'air'}"
+            )
+            known = ", ".join(sorted(one.id for one in catalog.cooling.values() if one.loop == loop))
+            hint = f"under {'cooling' if loop else 'liquidCooling'}"
+            yield Problem(("pods", key, part, "unit"), message, f"one of {known}", hint)
+
+
 def _has_cdu(pod: Pod, catalog: Catalog) -> bool:
     """Whether the pod brings liquid to its racks itself."""
+    if pod.liquid_cooling:
+        return True
     named = [group.sku for group in pod.equipment.values()]
     if pod.cooling and isinstance(pod.cooling.unit, str):
         named.append(pod.cooling.unit)

@@ -145,6 +145,52 @@ def test_what_needs_liquid_must_have_it(root: Path) -> None:
     built(dry, root)
 
 
+def test_heat_is_split_between_air_and_liquid(root: Path) -> None:
+    data = rack(caps="none")
+    data["power"]["plan"] = "n"
+    pod = data["pods"]["pod-a"]
+    pod["cooling"], pod["liquidCooling"] = (
+        {"units": 3, "unit": "in-row-60kw"},
+        {"units": 2, "unit": "cdu-in-rack-250kw"},
+    )
+    found = limits(data, root)
+    liquid = found["the liquid cooling units of pod-a"]
+    air = found["the air cooling units of pod-a"]
+    assert (liquid.path, liquid.limit_w) == ("pods.pod-a.liquidCooling", 500_000)
+    assert liquid.carries_w == pytest.approx(0.94 * TRAYS_W + 0.9 * SWITCHES_W, abs=1)
+    del pod["liquidCooling"]
+    alone = limits(data, root)["the cooling units of pod-a"]
+    assert air.carries_w + liquid.carries_w == pytest.approx(alone.carries_w, abs=2), "no heat is lost or made"
+
+
+def test_the_loss_of_a_unit_of_either_kind(root: Path) -> None:
+    data = rack(caps={"gpu": "1190 W"})
+    pod = data["pods"]["pod-a"]
+    pod["cooling"], pod["liquidCooling"] = {"units": 2, "unit": "60 kW"}, {"units": 2, "unit": "100 kW"}
+    found = problems(data, root)
+    assert "with one unit lost" in found["pods.pod-a.liquidCooling"].message
+    assert "the liquid cooling units of pod-a, 100 kW" in found["pods.pod-a.liquidCooling"].message
+    assert "pods.pod-a.cooling" not in found, "a tenth of the heat is left for the air"
+    pod["liquidCooling"] = {"units": 2, "unit": "250 kW"}
+    built(data, root)
+
+
+def test_cooling_units_of_the_wrong_kind(root: Path) -> None:
+    data = rack(liquid=False)
+    pod = data["pods"]["pod-a"]
+    pod["cooling"], pod["liquidCooling"] = (
+        {"units": 9, "unit": "cdu-in-row-1300kw"},
+        {"units": 9, "unit": "in-row-60kw"},
+    )
+    found = problems(data, root)
+    assert found["pods.pod-a.cooling.unit"].message == "cdu-in-row-1300kw cools liquid, and `cooling` is for air"
+    assert found["pods.pod-a.cooling.unit"].hint == "under liquidCooling"
+    assert found["pods.pod-a.liquidCooling.unit"].message == "in-row-60kw cools air, and `liquidCooling` is for liquid"
+    assert "pods.pod-a.nodes.gpu.sku" not in found, "liquid is planned"
+    pod["liquidCooling"] = {"units": 1, "unit": "cdu-in-row-1300k"}
+    assert problems(data, root)["pods.pod-a.liquidCooling.unit"].message == "unknown SKU cdu-in-row-1300k"
+
+
 def test_entries_of_the_catalogue() -> None:
     source = [{"of": "all", "from": "a test", "confidence": "unverified"}]
     common = {"id": "x", "model": "X", "units": 1, "power": {"nameplate": "1 kW", "typical": "1 kW", "idle": "1 kW"}}

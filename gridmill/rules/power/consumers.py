@@ -59,6 +59,10 @@ class Consumer:
     """Whether it hangs on its rack's bus bar: its supplies are then those of the shelves, each on all three phases."""
     section: str = "nodes"
     """Where its group stands in the pod: `nodes` or `equipment`."""
+    liquid_share: float = 0.0
+    """Share of its heat that liquid takes."""
+    air_share: float = 1.0
+    """Share that goes into the air; both are whole where nobody knows."""
     idle_w: int = 0
     """Draw without work."""
     held: bool = False
@@ -162,6 +166,8 @@ def _consumer(
         bus_bar=sku.bus_bar,
         supply_w=sku.supplies.each if sku.supplies else None,
         needed=sku.supplies.needed if sku.supplies else 1,
+        liquid_share=1.0 if sku.liquid and sku.liquid_share is None else sku.liquid_share or 0.0,
+        air_share=1.0 - (sku.liquid_share or 0.0),
         idle_w=sku.power.idle,
         held=gpu is not None and section == "nodes" and (pod, group) in runs_jobs,
     )

@@ -141,16 +141,30 @@ def _heat(site: Site, catalog: Catalog, machines: list[Consumer]) -> Iterator[Li
             path: Path = ("pods", pod, "racks", rack, "cooling")
             basis = "as declared for the rack; all power becomes heat"
             yield Limit(path, f"the cooling of {pod}/{rack}", NORMAL, cooling, _total(inside), basis=basis)
-    for (pod, _), inside in _by(machines, rack=False).items():
-        units = site.pods[pod].cooling
-        if units and (unit := _unit_w(units, catalog)):
-            path = ("pods", pod, "cooling")
-            element, total = f"the cooling units of {pod}", _total(inside)
-            basis = f"{units.units} x {kilowatts(unit)}"
-            yield Limit(path, element, NORMAL, units.units * unit, total, basis=basis)
-            if site.power and site.power.plan == "n-1":
-                basis = f"{units.units - 1} x {kilowatts(unit)}"
-                yield Limit(path, element, "with one unit lost", (units.units - 1) * unit, total, basis=basis)
+    for (key, _), inside in _by(machines, rack=False).items():
+        cooled = site.pods[key]
+        air, liquid = Load(), Load()
+        for machine in inside:
+            air.add(machine, machine.air_share if cooled.liquid_cooling else 1)
+            liquid.add(machine, machine.liquid_share)
+        name = f"the air cooling units of {key}" if cooled.liquid_cooling else f"the cooling units of {key}"
+        yield from _units(site, catalog, ("pods", key, "cooling"), name, cooled.cooling, air)
+        name = f"the liquid cooling units of {key}"
+        yield from _units(site, catalog, ("pods", key, "liquidCooling"), name, cooled.liquid_cooling, liquid)
+
+
+def _units(
+    site: Site, catalog: Catalog, path: Path, element: str, cooling: Cooling | None, load: Load
+) -> Iterator[Limit]:
+    """All units together, and under N-1 all but one."""
+    if cooling is None or not (unit := _unit_w(cooling, catalog)):
+        return
+    situations = {NORMAL: cooling.units}
+    if site.power and site.power.plan == "n-1":
+        situations["with one unit lost"] = cooling.units - 1
+    for situation, units in situations.items():
+        basis = f"{units} x {kilowatts(unit)}"
+        yield Limit(path, element, situation, units * unit, load, basis=basis)
 
 
 def _unit_w(cooling: Cooling, catalog: Catalog) -> int | None:

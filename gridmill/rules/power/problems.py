@@ -154,9 +154,10 @@ def _size_problems(site: Site, catalog: Catalog) -> list[Problem]:
             if feed.ups
         ),
         *(
-            (("pods", key, "cooling", "unit"), pod.cooling.unit, sorted(catalog.cooling))
+            (("pods", key, part, "unit"), cooling.unit, sorted(catalog.cooling))
             for key, pod in site.pods.items()
-            if pod.cooling
+            for part, cooling in (("cooling", pod.cooling), ("liquidCooling", pod.liquid_cooling))
+            if cooling
         ),
     ]
     return [_unknown(path, sku, known) for path, sku, known in named if isinstance(sku, str) and sku not in known]
