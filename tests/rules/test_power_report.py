@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 import yaml
 
-from gridmill.load import build_definition
+from gridmill.load import build_definition, load_definition
 from gridmill.plan import plan_site
 from gridmill.plan.power_report import power_report
 from gridmill.render.one_line import one_line_svg
@@ -61,3 +62,13 @@ def test_without_feeds_there_is_no_chain_to_report() -> None:
     report = power_report(definition.site, definition.catalog)
     assert report.losses == ()
     assert {row.path for row in report.limits} == {"pods.pod-a.budget", "grid.connection", "grid.contract.firm"}
+
+
+def test_power_is_worked_out_once_and_anew_for_another_site() -> None:
+    definition = load_definition(ROOT / "Pulumi.lab.yaml")
+    assert definition.power is definition.power
+    power = definition.site.power
+    assert power
+    other = definition.site.model_copy(update={"power": power.model_copy(update={"caps": "none"})})
+    assert definition.power.caps == {"gpu": 650}
+    assert replace(definition, site=other).power.caps == {}
