@@ -9,7 +9,8 @@ from gridmill.catalog import Catalog, Node, SoftwareSet
 from gridmill.load import Definition
 from gridmill.model import Site
 from gridmill.openpgp import normalised
-from gridmill.rules.storage import mount_of, toolkit_volume
+from gridmill.rules.slurm import services_of
+from gridmill.rules.storage import groups_of, mount_of, nodes_of, toolkit_volume
 
 Patterns = dict[str, str]
 """Version pattern by package name."""
@@ -51,8 +52,10 @@ class DriverPlan:
 
 @dataclass(frozen=True)
 class SharedToolkits:
-    """Toolkits on a volume. The controller puts them there: its phase comes before those that use them."""
+    """Toolkits on a volume."""
 
+    machine: str
+    """Machine that puts them there: the controller, whose phase comes before those that use them."""
     volume: str
     mount: str
     """Where machines mount the volume."""
@@ -115,16 +118,19 @@ def plan_nvidia(definition: Definition) -> NvidiaPlan:
         nccl=_filled(names.nccl, words),
         cuda={name: pattern for toolkit in toolkits.values() for name, pattern in toolkit.items()},
         cuda_services=CUDA_SERVICES[nvidia.cuda.toolkit],
-        shared=_shared(site, toolkits),
+        shared=_shared(site, catalog, toolkits),
     )
 
 
-def _shared(site: Site, toolkits: dict[str, Patterns]) -> SharedToolkits | None:
+def _shared(site: Site, catalog: Catalog, toolkits: dict[str, Patterns]) -> SharedToolkits | None:
     key = toolkit_volume(site)
     if key is None or site.storage is None:
         return None
     mount = mount_of(key, site.storage.volumes[key])
-    return SharedToolkits(key, mount, f"{mount}/cuda", dict(sorted(toolkits.items())))
+    controllers = [name for name, group in groups_of(site) if "controller" in services_of(group, catalog)]
+    return SharedToolkits(
+        nodes_of(site, controllers[0])[0], key, mount, f"{mount}/cuda", dict(sorted(toolkits.items()))
+    )
 
 
 def _filled(patterns: Patterns, words: dict[str, str]) -> Patterns:

@@ -29,6 +29,11 @@ for index in 0 1 2 3; do
 done
 """
 DAEMON = "#!/bin/sh\n# simulated\nexec sleep infinity\n"
+NVCC = """\
+#!/bin/sh
+# simulated
+echo "Cuda compilation tools, release $(echo VERSION | cut -d. -f1,2), VVERSION (simulated)"
+"""
 UNIT = "[Unit]\nDescription=simulated\n[Service]\nExecStart={program}\n[Install]\nWantedBy=multi-user.target\n"
 
 
@@ -73,8 +78,8 @@ PROGRAMS = {
     "nvidia-smi": ("/usr/bin/nvidia-smi", SMI, ""),
     "nvidia-persistenced": ("/usr/bin/nvidia-persistenced", DAEMON, "nvidia-persistenced"),
     "nvidia-fabricmanager": ("/usr/bin/nv-fabricmanager", DAEMON, "nvidia-fabricmanager"),
-    "cuda-toolkit-12-4": ("/usr/local/cuda-12.4/bin/nvcc", DAEMON, ""),
-    "cuda-toolkit-12-8": ("/usr/local/cuda-12.8/bin/nvcc", DAEMON, ""),
+    "cuda-toolkit-12-4": ("/usr/local/cuda-12.4/bin/nvcc", NVCC, ""),
+    "cuda-toolkit-12-8": ("/usr/local/cuda-12.8/bin/nvcc", NVCC, ""),
 }
 
 
@@ -112,8 +117,8 @@ def make(repository: Path, versions: list[str]) -> str:
         for name, fields in driver(version).items():
             build(repository, name, f"{version}-1", fields)
     build(repository, "libnccl2", "2.29.3-1+cuda13.1", {"Provides": "libnccl.so.2"})
-    for toolkit in ("12.4", "12.8"):
-        build(repository, f"cuda-toolkit-{toolkit.replace('.', '-')}", f"{toolkit}.1-1", {})
+    for toolkit in ("12.4.1", "12.8.1", "12.8.2"):
+        build(repository, f"cuda-toolkit-{'-'.join(toolkit.split('.')[:2])}", f"{toolkit}-1", {"Depends": "tzdata"})
     build(repository, "tzdata", "99.0-1", {})
     run("rm", "-r", str(repository / "build"))
     return publish(repository)

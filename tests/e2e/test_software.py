@@ -141,12 +141,12 @@ class Driver:
         return {name: version for state, name, version in rows if state[1:2] == "i"}
 
 
-def upload(site: SiteCopy, directory: Path, into: str) -> None:
+def upload(site: SiteCopy, directory: Path, into: str, machine: str = STORE) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         archive.add(directory, ".")
     unpack = f"sudo sh -c 'rm -rf {into} && mkdir -p {into} && base64 -d | tar --no-same-owner -xz -C {into}'"
-    arguments = [".venv/bin/python", "-m", "lab", "ssh", "--stack", site.stack_file.name, STORE, unpack]
+    arguments = [".venv/bin/python", "-m", "lab", "ssh", "--stack", site.stack_file.name, machine, unpack]
     site.run(*arguments, stdin=base64.b64encode(buffer.getvalue()).decode())
 
 

@@ -137,6 +137,8 @@ def test_a_shared_toolkit_is_put_on_its_volume_by_the_controller_and_seen_everyw
     data["storage"]["volumes"]["scratch"]["clients"] = ["gpu", "login"]
     data["pods"]["pod-a"]["nodes"]["control"]["services"] = ["controller"]
     found = made(data, root)
+    plan = planned(data, root).shared
+    assert plan and (plan.machine, plan.volume) == ("pod-a-r1-u40", "scratch")
     [shared] = [group["vars"] for name, group in found["control"]["groups"].items() if name == "controllers"]
     assert shared["cuda_shared_versions"] == {"13.1": {"cuda-toolkit-13-1": "13.1.*"}}
     assert shared["cuda_shared_directory"] == "/scratch/cuda" and shared["cuda_shared_source"] == "mirror"

@@ -18,7 +18,7 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
 
 
 def _puts(plan: SitePlan) -> Values:
-    """The machine that puts toolkits on their volume."""
+    """The controller, which puts toolkits on their volume."""
     shared = plan.nvidia.shared
     if shared is None:
         return {}

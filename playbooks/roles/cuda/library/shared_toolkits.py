@@ -143,11 +143,15 @@ class Change:
                 (self.directory / version).unlink()
                 shutil.rmtree(self.directory / there.used[version])
             for name in work.clear:
-                shutil.rmtree(self.directory / name) if (self.directory / name).is_dir() else (
-                    self.directory / name
-                ).unlink()
+                self._clear(self.directory / name)
         for version in work.put:
             self._put(version)
+
+    def _clear(self, path: Path) -> None:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
     def _put(self, version: str) -> None:
         new = self.directory / f"{toolkits.NEW}{version}"
