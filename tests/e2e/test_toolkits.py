@@ -39,6 +39,7 @@ CLEAR = f"""
 rm -rf /etc/apt/*/gridmill-source-* /var/lib/gridmill/toolkit-links.json {REPOSITORY}
 find /usr/local -maxdepth 1 -name 'cuda-*' -exec rm -rf {{}} +
 """
+CHECKS = {"hostname", "toolkit"}
 NVCC = "/usr/local/cuda-{}/bin/nvcc --version"
 
 
@@ -66,9 +67,8 @@ class Toolkits:
         }
         for group in document["groups"].values():
             values = group.get("vars", {})
-            values["verify_checks"] = [one for one in values.get("verify_checks", []) if one["check"] == "toolkit"]
-            if not values["verify_checks"]:
-                del values["verify_checks"]
+            if "verify_checks" in values:
+                values["verify_checks"] = [one for one in values["verify_checks"] if one["check"] in CHECKS]
             if "package_sources_wanted" in values:
                 values["package_sources_wanted"]["mirror"]["url"] = f"file:{REPOSITORY}"
             for version, packages in values.get("cuda_shared_versions", {}).items():
