@@ -139,6 +139,8 @@ def test_slurms_files_and_what_is_in_force_are_watched() -> None:
     )
     again = watched.watched("slurm_configuration", {**arguments, "reread": True}, {})
     assert watched.joined(again) == found, "an order to read it anew is no state"
+    (call,) = [item for item in again if item["kind"] == "module"]
+    assert call["arguments"]["reread"] is False, "the judge calls the module with every argument, without defaults"
 
 
 def test_what_several_tasks_say_of_a_unit_adds_up_and_else_the_last_word_counts() -> None:

@@ -161,7 +161,7 @@ def _slurm_configuration(arguments: Mapping[str, Any], result: Mapping[str, Any]
     directory = str(arguments.get("directory") or "/etc/slurm")
     names = [*(arguments.get("files") or {}), ".reconfigure-pending"]
     files: list[Item] = [{"kind": "file", "name": f"{directory}/{name}"} for name in names]
-    lasting = {name: value for name, value in arguments.items() if name != "reread"}  # an order, of this run only
+    lasting = {**arguments, "reread": False}  # an order, of this run only
     return [*files, *_call("slurm_configuration", lasting), {"kind": "slurm", "name": "configuration in force"}]
 
 
