@@ -57,7 +57,12 @@ class Run:
             self.reporter.failed(host, "compile", str(error))
             return None
         self.reporter.expect(host, steps.steps)
-        return bundle_of(host, steps, self.code, name=self.name, run=self.id, token=self.token)
+        return bundle_of(host, steps, self.code, name=self.place, run=self.id, token=self.token)
+
+    @property
+    def place(self) -> str:
+        """What the run is called on hosts. Of checks there may be several at once, from different machines."""
+        return f"{self.name}-{self.id[:8]}" if self.plays.check else self.name
 
     def where(self, host: str) -> Where:
         """Where a host keeps what it is sent."""
@@ -74,7 +79,7 @@ class Run:
         connection = Connection(
             given["user"], Path(given["identityFile"]), Path(given["knownHostsFile"]), given["become"]
         )
-        client = Client(connection, self.name, self.reporter.take)
+        client = Client(connection, self.place, self.reporter.take)
         loop, task = asyncio.get_running_loop(), asyncio.create_task(client.run(jobs))
 
         def stop() -> None:

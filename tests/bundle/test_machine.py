@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import stat
 import subprocess
 import time
@@ -179,6 +180,16 @@ def test_the_next_connection_follows_on_and_the_last_cleans_up(machine: Machine)
     assert not machine.place.exists()
     gone = machine.converse({**machine.request(), "action": "follow", "offset": first}, [])
     assert gone[-1]["lost"] is True
+
+
+def test_what_was_killed_long_ago_is_forgotten(machine: Machine) -> None:
+    old, new = machine.place.parent / "pod-a-check-0", machine.place.parent / "pod-a-check-1"
+    machine.run([])
+    for place in (old, new):
+        place.mkdir()
+    os.utime(old, (0, 0))
+    machine.converse({**machine.request(), "action": "follow", "offset": 0}, [])
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_new_run_has_the_one_before_end_after_its_task(machine: Machine, tmp_path: Path) -> None:

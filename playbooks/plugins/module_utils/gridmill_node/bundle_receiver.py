@@ -29,6 +29,7 @@ START_S = 15.0
 STOP_S = 900.0
 """So long one from before may take to end the task that it is at."""
 ACKNOWLEDGE_S = 10.0
+FORGOTTEN_S = 2 * 86400.0
 POLL_S = 0.02
 SLOWEST_POLL_S = 0.3
 KEPT_CODE = 4
@@ -228,6 +229,13 @@ class Receiver:
                 self.stop()
         if self.heard(ACKNOWLEDGE_S) == b"done\n":
             shutil.rmtree(self.place, ignore_errors=True)
+            self.forget_old()
+
+    def forget_old(self) -> None:
+        """Remove what runs left that were killed, and that nobody came back for."""
+        for left in self.place.parent.iterdir():
+            if left.stat().st_mtime < time.time() - FORGOTTEN_S:
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
     def heard(self, seconds: float) -> bytes | None:
         """What the other side says within so long: None for nothing yet, nothing for good when it has gone."""
