@@ -21,7 +21,7 @@ for index in 0 1 2 3; do
   for field in $fields; do
     case $field in
       index) value=$index;; name) value='NVIDIA L40S (simulated)';; driver_version) value=VERSION;;
-      power.min_limit) value=100.00;; power.max_limit | power.limit) value=350.00;; *) value='[N/A]';;
+      power.min_limit) value=100.00;; power.max_limit | power.limit | power.default_limit) value=350.00;; *) value='[N/A]';;
     esac
     row="$row${row:+, }$value"
   done
