@@ -47,7 +47,7 @@ sources: [{{of: all, from: a test, confidence: simulated}}]
 TELLS = f"""\
 #!/bin/sh
 # simulated: the driver of this package would tell its own version
-/usr/bin/nvidia-smi.debian "$@" | sed 's/{OLD}/{NEW}/g'
+/usr/lib/nvidia/current/nvidia-smi.debian "$@" | sed 's/{OLD}/{NEW}/g'
 """
 
 
@@ -61,7 +61,7 @@ def repacked(site: SiteCopy, node: str, name: str, work: Path) -> None:
     control = root / "DEBIAN" / "control"
     fields = control.read_text(encoding="utf-8")
     control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {NEW}-1", fields), encoding="utf-8")
-    program = root / "usr/bin/nvidia-smi"
+    program = root / "usr/lib/nvidia/current/nvidia-smi"
     if program.exists():
         program.rename(program.with_name("nvidia-smi.debian"))
         program.write_text(TELLS, encoding="utf-8")

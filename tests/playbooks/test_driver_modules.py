@@ -150,6 +150,15 @@ def test_a_source_that_is_not_there_yet_is_trusted_in_check_mode_only(packages: 
     assert "apt offers none" in run_module(packages, params, check_mode=True)["msg"]
 
 
+def test_a_replacement_from_a_source_that_is_not_there_yet_is_told_as_one(packages: Any, tmp_path: Path) -> None:
+    """By its words jobs are kept away from a driver that is being replaced."""
+    installed = {"nvidia-kernel-dkms": "550.163.01-2", "nvidia-driver-cuda": "550.163.01-2"}
+    packages.run = Apt(installed, set(), **{"apt-cache madison": Result(0, "")})
+    params = wanted(tmp_path, source=str(tmp_path / "mirror.sources"))
+    lines = run_module(packages, params, check_mode=True)["diff"]["prepared"].splitlines()
+    assert lines[:2] == ["~nvidia-kernel-dkms 550.163.01-2 -> 570.133.20-*", "-nvidia-driver-cuda"]
+
+
 def test_what_is_not_installed_is_not_held() -> None:
     answer = Result(0, "a\thold\nb\tinstall\n")
     assert not_held(["a", "b", "c"], lambda _: answer) == ["b", "c"]

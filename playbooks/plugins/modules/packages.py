@@ -264,7 +264,7 @@ def work(module: AnsibleModule) -> None:
     leaving, notes = leave(remembered(record) - set(wanted), [] if pending else specifications)
     removed = sorted({*have(params.get("absent") or []), *leaving})
     changes = [*specifications, *(f"{name}-" for name in removed)]
-    lines = "".join(f"+{name}\n" for name in specifications)
+    lines = differences(specifications, removed, wanted)
     preferred = file is not None and reads(file) != (text or "")
     # a run that changes no preferences needs no trial: APT itself changes nothing when it can't do all
     if changes and not pending and (module.check_mode or preferred):
@@ -291,6 +291,16 @@ def work(module: AnsibleModule) -> None:
         gridmill_notes=notes,
         diff={"prepared": lines},
     )
+
+
+def differences(specifications: list[str], removed: list[str], wanted: dict[str, str]) -> str:
+    """What a run that APT has not simulated does to the packages themselves, as lines of a difference."""
+    now = have(wanted)
+    lines = []
+    for specification in specifications:
+        name, _, version = specification.partition("=")
+        lines.append(f"~{name} {now[name]} -> {version or wanted[name]}" if name in now else f"+{specification}")
+    return "".join(f"{line}\n" for line in [*lines, *(f"-{name}" for name in removed)])
 
 
 def remembered(record: Path | None) -> set[str]:
