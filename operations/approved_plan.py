@@ -31,7 +31,16 @@ from operations.playbooks import ROOT, tree_digest
 from operations.runs import revision
 from operations.stack_facts import known_hosts
 
-CODE = ("gridmill", "components", "operations", "__main__.py", "Pulumi.yaml", "ansible.cfg", "requirements.txt")
+CODE = (
+    "gridmill",
+    "components",
+    "operations",
+    "bundle",
+    "__main__.py",
+    "Pulumi.yaml",
+    "ansible.cfg",
+    "requirements.txt",
+)
 """What decides beside the stack and the playbooks."""
 PREVIEW_MODE = "GRIDMILL_PREVIEW"
 """`plan`: no machine is asked; see components/host_preview.py."""
