@@ -126,7 +126,7 @@ class Runner:
         }  # fmt: skip
         try:
             module = importlib.import_module(name)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the task failed
+        except (ImportError, SyntaxError) as error:
             return {"changed": False, "failed": True, "msg": f"{name} cannot be loaded: {error}"}
         out, errors = os.memfd_create("out"), os.memfd_create("errors")
         try:
