@@ -10,7 +10,7 @@ import sys
 
 from benchmarks.measure import table
 
-NAMES = ("plan", "power", "inventory", "preview", "node", "judge", "apply")
+NAMES = ("plan", "power", "inventory", "preview", "node", "judge", "apply", "kills")
 DEFAULT = ("plan", "power", "inventory", "preview")
 
 

@@ -111,10 +111,14 @@ class Site:
         return {**child_environment(runtime), "PYTHONPATH": str(ROOT)}
 
     def by_bundle(self, count: int) -> Run:
-        """One run of bundles."""
-        command = [PYTHON, "-m", "bundle.run", "--name", "bench", "--below", str(self.directory / "machines")]
+        """One run of bundles, on hosts that know none of their code."""
         shutil.rmtree(self.directory / "machines", ignore_errors=True)
-        return run([*command, str(self.document(count)), str(self.playbook)], environment=self.environment())
+        return run(self.bundle_command(count), environment=self.environment())
+
+    def bundle_command(self, count: int) -> list[str]:
+        """What runs bundles on so many hosts."""
+        command = [PYTHON, "-m", "bundle.run", "--name", "bench", "--below", str(self.directory / "machines")]
+        return [*command, str(self.document(count)), str(self.playbook)]
 
     def by_ansible(self, count: int) -> Run:
         """One run of ansible-playbook: pipelining and kept connections by ansible.cfg, no facts, forks."""
