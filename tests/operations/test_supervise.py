@@ -149,6 +149,29 @@ def test_the_lock_outlives_a_killed_runner_while_its_child_works(tmp_path: Path)
         pass
 
 
+HOLDER = """
+import sys, time
+from pathlib import Path
+from operations.locks import exclusive
+with exclusive(Path(sys.argv[1]) / "lock", "x"):
+    (Path(sys.argv[1]) / "held").touch()
+    time.sleep(1.5)
+"""
+
+
+def test_a_run_that_has_lost_its_starter_is_waited_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As after the engine was killed: hosts finish their task, and the same command goes on by itself."""
+    starter = subprocess.Popen(
+        [SHELL, "-c", '"$@" & while [ ! -e "$0/held" ]; do sleep 0.05; done', tmp_path, sys.executable, "-c", HOLDER,
+         tmp_path],
+        cwd=ROOT,
+    )  # fmt: skip
+    starter.wait(timeout=10)
+    with exclusive(tmp_path / "lock", "x"):
+        pass
+    assert "x: waiting for an earlier run that is ending: process" in capfd.readouterr().err
+
+
 def test_a_killed_supervisor_takes_its_child_along(tmp_path: Path) -> None:
     process, child = start("exec sleep 60", tmp_path)
     process.kill()
