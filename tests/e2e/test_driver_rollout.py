@@ -96,7 +96,9 @@ def mirror(site: SiteCopy, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_another_driver_is_rolled_over_three_nodes_and_no_job_is_killed(
     site: SiteCopy, controller: Host, gpu1: Host, mirror: str
 ) -> None:
-    site.edit("connection: 3x63A", "connection: 3x100A")
+    connection = re.search(r"grid: \{connection: [^,]*,", site.stack_file.read_text(encoding="utf-8"))
+    assert connection
+    site.edit(connection[0], "grid: {connection: 3x100A,")
     site.edit("budget: 24 kW", "budget: 34 kW")
     site.edit("at: [r1/u1, r1/u9]", "at: [r1/u1, r1/u9, r1/u17]")
     site.lab("up")
