@@ -53,7 +53,7 @@ UNITS = Path("/etc/systemd/system")
 PROC = Path("/proc")
 HELPERS = ("/sbin", "/usr/sbin")
 TIMEOUT = mounts.TIMEOUT_S + 30.0
-PATIENCE = 10
+PATIENCE = 60
 """Seconds that a volume without a user may stay busy."""
 
 
