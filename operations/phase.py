@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -35,6 +36,8 @@ WAY_OUT = (
     "bring them back and run the same command again; if they are gone for good, {name}={scope} before the command "
     "stops what can be reached, and forgets the rest"
 )
+LOG_BYTES = 4 << 20
+"""Free space that a run needs for its log before it begins."""
 KEPT_LOGS = 200
 """Logs kept per site; older ones are removed."""
 
@@ -311,6 +314,8 @@ class PhaseRun:
     def _log_path(self) -> Path:
         directory = self.directory / "logs"
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (free := shutil.disk_usage(directory).free) < LOG_BYTES:
+            raise OperationError(f"No space left for logs: {free >> 10} KiB free in {directory}; nothing was begun")
         for old in sorted(directory.glob("*.log"))[:-KEPT_LOGS]:
             old.unlink(missing_ok=True)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
