@@ -143,6 +143,15 @@ def test_a_failure_ends_it(machine: Machine, tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
+def test_what_the_system_refuses_a_module_is_its_message(machine: Machine) -> None:
+    """A full disk, say: no trace of the program's inside."""
+    events = machine.run(
+        [{"module": "gridmill_modules.key_file", "rounds": [{"path": "/proc/none/key", "owner": "root"}]}]
+    )
+    result = results(events)[0]
+    assert result["failed"] is True and "No such file or directory: '/proc/none" in result["msg"], result
+
+
 def test_check_mode_shows_and_changes_nothing(machine: Machine, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"old\n")

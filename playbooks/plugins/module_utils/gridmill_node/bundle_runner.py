@@ -156,6 +156,8 @@ def become_module(module: Any, arguments: str, out: int, errors: int) -> None:
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 0
+    except OSError as error:  # such as a full disk
+        print(json.dumps({"failed": True, "msg": str(error)}))
     except BaseException:  # noqa: BLE001 - told as the module's failure
         traceback.print_exc()
     finally:
