@@ -45,7 +45,7 @@ def ensure_system_packages() -> None:
 def missing_packages() -> list[str]:
     """Packages that the set-up and the lab need and this machine lacks."""
     missing = {package for module, package in (("ensurepip", "python3-venv"),) if not _importable(module)}
-    programs = (("setpriv", "util-linux"), ("age", "age"))
+    programs = (("setpriv", "util-linux"), ("age", "age"), ("snmpget", "snmp"))
     missing |= {package for program, package in programs if shutil.which(program) is None}
     lab = subprocess.run(
         [sys.executable, "-m", "lab", "check", "--packages"], cwd=CHECKOUT, capture_output=True, text=True, check=False
