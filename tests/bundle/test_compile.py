@@ -119,10 +119,12 @@ COMMAND = "    - name: Do\n      ansible.builtin.command: {argv: ['true']}\n    
 @pytest.mark.parametrize(
     ("tasks", "why"),
     [
+        # input that must be refused: a failure that is hidden would let the steps behind it run
         (COMMAND + "      ignore_errors: true\n", "knows no `ignore_errors`"),
         (COMMAND + "      delegate_to: localhost\n", "knows no `delegate_to`"),
         (COMMAND + "      run_once: true\n", "knows no `run_once`"),
         (COMMAND + "      changed_when: false\n", "knows no `changed_when`"),
+        # likewise input that must be refused: it calls a failure none
         (COMMAND + "      failed_when: false\n", "knows no `failed_when`"),
         (COMMAND + "      until: __done is succeeded\n", "knows no `until`"),
         (COMMAND + "      environment: {A: b}\n", "knows no `environment`"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -29,7 +28,6 @@ from operations.meters import measure_meters, snmp_configuration
 READING = Reading((1000.5, 2000.25, 3000.125), (4.5, 9.0, 13.5))
 SECRET = "a-passphrase-for-tests"  # noqa: S105 - of a server of these tests
 V3 = f"defVersion 3\ndefSecurityLevel authPriv\ndefSecurityName reader\ndefAuthType SHA\ndefPrivType AES\ndefPassphrase {SECRET}\n"
-needs_snmpget = pytest.mark.skipif(shutil.which("snmpget") is None, reason="net-snmp is not installed here")
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -145,7 +143,6 @@ def test_a_request_is_what_the_specification_says() -> None:
     assert seen == [bytes.fromhex("0001 0000 0006 03 04 0034 0002")]
 
 
-@needs_snmpget
 @pytest.mark.parametrize(("user", "configuration"), [("reader", V3), (None, f"defVersion 2c\ndefCommunity {SECRET}\n")])
 def test_an_snmp_meter(user: str | None, configuration: str) -> None:
     meter = snmp()
@@ -155,7 +152,6 @@ def test_an_snmp_meter(user: str | None, configuration: str) -> None:
         assert asked(meter, configuration.replace(SECRET, "another-passphrase")).keys() == {"complaint"}
 
 
-@needs_snmpget
 def test_an_snmp_meter_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter_reader, "TIMEOUT_S", 0.4)
     assert asked(snmp(), V3)["complaint"]

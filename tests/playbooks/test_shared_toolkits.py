@@ -20,10 +20,9 @@ LIBRARY = Path(__file__).resolve().parents[2] / "playbooks" / "roles" / "cuda" /
 NVCC = "#!/bin/sh\necho 'Cuda compilation tools, release VERSION, VVERSION.0 (simulated)'\n"
 SOURCE = "Types: deb\nURIs: file:{}\nSuites: ./\nTrusted: yes\n"
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not all(map(shutil.which, ("apt-get", "dpkg-deb", "apt-ftparchive", "setpriv"))),
-    reason="builds packages, and gives files to another user",
-)
+# Only root may give files to another user, and toolkits are another's. `make test`, which needs root for its machines,
+# leaves none of these out; the programs that build packages come with the set-up, and are no reason to skip.
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
 
 
 class Site:
