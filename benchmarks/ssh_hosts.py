@@ -48,12 +48,14 @@ def ssh_hosts(directory: Path, dead: int = 0) -> Iterator[Connection]:
     (home / ".ssh").mkdir(parents=True)
     for name in ("host", "id"):
         _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name)])
-    shutil.copyfile(directory / "id.pub", directory / "authorized")
+    allowed = home / ".ssh" / "authorized_keys"
+    shutil.copyfile(directory / "id.pub", allowed)
+    allowed.chmod(0o600)
     kind, key, *_ = (directory / "host.pub").read_text(encoding="utf-8").split()
     (directory / "known_hosts").write_text(f"* {kind} {key}\n", encoding="utf-8")
     (directory / "passwd").write_text(ACCOUNTS.format(home=home), encoding="utf-8")
     (directory / "sshd_config").write_text(
-        f"Port 22\nHostKey {directory}/host\nAuthorizedKeysFile {directory}/authorized\nStrictModes no\nUsePAM no\n"
+        f"Port 22\nHostKey {directory}/host\nAuthorizedKeysFile {allowed}\nStrictModes no\nUsePAM no\n"
         "PermitRootLogin prohibit-password\nMaxStartups 2000:30:4000\nPidFile none\nLogLevel ERROR\nUseDNS no\n",
         encoding="utf-8",
     )

@@ -63,11 +63,16 @@ def look(site: str, limit_s: float) -> dict[str, Any]:
         )  # fmt: skip
         found: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        return {"at": "", "hosts": {}, "unseen": {}, "complaint": "the time limit is up"}
+        return _unknown("the time limit is up")
     except ValueError:
         lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        return {"at": "", "hosts": {}, "unseen": {}, "complaint": lines[-1]}
+        return _unknown(lines[-1])
     return found
+
+
+def _unknown(why: str) -> dict[str, Any]:
+    """Nothing was found, as the command itself would say it."""
+    return {"at": "", "hosts": {}, "unseen": {}, "complaint": why}
 
 
 def tell(found: Mapping[str, Any]) -> None:

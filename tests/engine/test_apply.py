@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.preview import STAND_IN, copy, engine_environment
+from benchmarks.preview import STAND_IN
 from gridmill.plan.approval import plan_digest
+from tests.engine.checkout import checkout_at
 from tests.operations.test_journal import filled
 from tests.operations.test_lease import Keeper
 
@@ -101,23 +102,14 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    place = tmp_path / "checkout"
-    copy(place)
+    place, environment = checkout_at(tmp_path)
     for name, text in (("converge", RUNNER), ("foretell", FORETELLER)):
         path = place / "operations" / f"{name}.py"
         real = path.read_text(encoding="utf-8").partition('if __name__ == "__main__"')[0]
         path.write_text(f'{real}if __name__ == "__main__":\n{textwrap.indent(text, "    ")}', encoding="utf-8")
     with (place / "operations" / "lease.py").open("a", encoding="utf-8") as file:
         file.write(KEEPER)
-    text = (place / "Pulumi.lab.yaml").read_text(encoding="utf-8").partition("encryptionsalt")[0]
-    (place / "Pulumi.lab.yaml").write_text(text, encoding="utf-8")
     (place / "foretold").write_text(foretold("/etc/hosts"), encoding="utf-8")
-    environment = engine_environment(place, tmp_path / "state")
-    environment.pop("GRIDMILL_PREVIEW", None)
-    access = tmp_path / "state" / "lab" / "lab"
-    access.mkdir(parents=True)
-    for name in ("id_ed25519", "known_hosts"):
-        (access / name).touch()
     found = Checkout(place, environment)
     found.pulumi("stack", "init", "--secrets-provider", "passphrase")
     found.pulumi("config", "set", "--secret", "gridmill:breakGlassPasswordHash", "canary-5512")

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.preview import STAND_IN, copy, engine_environment
+from benchmarks.preview import STAND_IN
+from tests.engine.checkout import checkout_at
 
 pytestmark = pytest.mark.engine
 
@@ -58,18 +59,9 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    place = tmp_path / "checkout"
-    copy(place)
+    place, environment = checkout_at(tmp_path)
     (place / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
     (place / "operations" / "foretell.py").write_text(FORETELLER, encoding="utf-8")
-    text = (place / "Pulumi.lab.yaml").read_text(encoding="utf-8").partition("encryptionsalt")[0]
-    (place / "Pulumi.lab.yaml").write_text(text, encoding="utf-8")
-    environment = engine_environment(place, tmp_path / "state")
-    environment.pop("GRIDMILL_PREVIEW", None)
-    access = tmp_path / "state" / "lab" / "lab"
-    access.mkdir(parents=True)
-    for name in ("id_ed25519", "known_hosts"):
-        (access / name).touch()
     found = Checkout(place, environment)
     found.pulumi("stack", "init", "--secrets-provider", "passphrase")
     yield found

@@ -86,6 +86,3 @@ def _protocol_problems(power: Power, path: Path, meter: Meter, sku: MeterSku) ->
         yield Problem((*path, "sku"), message, "`power.snmp`", hint)
     if sku.snmp and meter.unit is not None:
         yield Problem((*path, "unit"), f"{sku.id} speaks SNMP, which knows no units", "nothing", "remove it")
-
-
-__all__ = ["PORTS", "meter_problems"]
