@@ -102,9 +102,7 @@ def ask(
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     found: Any = SimpleNamespace(**{"new_inputs": {}, "old_inputs": None, **args})
-    loop = asyncio.new_event_loop()  # asyncio.run would take the one away that Pulumi's mocks work in
-    loop.run_until_complete(asking.foretell(DOCUMENT, found))
-    loop.close()
+    asyncio.run(asking.foretell(DOCUMENT, found))
     return seen[0] if seen else ((), {})
 
 

@@ -96,14 +96,6 @@ def test_dead_hosts_cost_one_timeout_in_all(ssh: Path, monkeypatch: pytest.Monke
     assert len(looked) >= 20 and len(ssh.read_text().splitlines()) < 10
 
 
-def run_alone(coroutine: Any) -> Any:
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(coroutine)
-    finally:
-        loop.close()
-
-
 def test_who_listens_is_heard_though_this_process_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a machine with too much to do the time can be over before the answer, which is there, was looked at."""
 
@@ -114,11 +106,11 @@ def test_who_listens_is_heard_though_this_process_is_late(monkeypatch: pytest.Mo
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         monkeypatch.setattr(many, "PORT", server.getsockname()[1])
-        assert run_alone(many.silence("127.0.0.1")) != ""
+        assert asyncio.run(many.silence("127.0.0.1")) != ""
         server.listen()
-        assert run_alone(many.silence("127.0.0.1")) == ""
+        assert asyncio.run(many.silence("127.0.0.1")) == ""
         monkeypatch.setattr("asyncio.wait_for", late)
-        assert run_alone(many.silence("127.0.0.1")) == ""
+        assert asyncio.run(many.silence("127.0.0.1")) == ""
 
 
 def test_the_program_is_small_and_holds_no_code() -> None:
