@@ -12,10 +12,10 @@ from components.host_preview import HostPreview
 from components.pod import Pod
 from components.power import SitePower
 from components.slurm import Acceptance, KeyRotation, SlurmControl
-from components.storage import Storage
+from components.storage import Storage, StorageExports
 from gridmill.plan import SitePlan
 from gridmill.plan.change import Holdings
-from gridmill.render.documents import ACCEPTANCE, CONTROL, KEYS, STORAGE, documents
+from gridmill.render.documents import ACCEPTANCE, CONTROL, EXPORTS, KEYS, STORAGE, documents
 from operations.playbooks import playbook_digest
 
 SUMMARY_VERSION = 1
@@ -93,6 +93,9 @@ class Site(pulumi.ComponentResource):
             for pod in plan.pods
         ]
         runs = [control.run, *(pod.run for pod in pods)]
+        if EXPORTS in phases:
+            last = Phase(phases[EXPORTS], roles, {}, runs[:], asking, by_hand.word(EXPORTS))
+            StorageExports(f"{name}-exports", plan.storage, last, inside)
         if KEYS in phases:
             rotation = Phase(phases[KEYS], {}, depends_on=runs, preview=asking)
             runs.append(KeyRotation(f"{name}-keys", plan.slurm, rotation, inside).run)

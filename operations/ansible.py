@@ -18,7 +18,7 @@ from operations.supervise import supervise
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTOR = "GRIDMILL_EXECUTOR"
 """Environment variable: `bundle` or `ansible`, the way back for an engineer."""
-BUNDLED = frozenset({"control.yml", "pod.yml", "storage.yml"})
+BUNDLED = frozenset({"control.yml", "exports.yml", "pod.yml", "storage.yml"})
 """Playbooks that work on each machine by itself. Others have steps that must be done everywhere before the next begins,
 or act on what they find."""
 

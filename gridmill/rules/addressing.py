@@ -12,7 +12,7 @@ UNITS_PER_RACK = 64
 """Addresses per rack: one per unit (1 to 63), so that slot and address translate by eye."""
 
 
-RESERVED_PODS = frozenset({"storage", "control", "keys", "acceptance"})
+RESERVED_PODS = frozenset({"storage", "control", "exports", "keys", "acceptance"})
 """Keys that would be taken for the phases before and after the pods."""
 
 PRIVATE = tuple(

@@ -68,6 +68,8 @@ def test_the_resources_of_the_lab(recorder: Recorder, lab_plan: SitePlan) -> Any
             "lab-pod-a-gpu": "gridmill:index:GpuNodes",
             "lab-pod-a-store": "gridmill:index:StorageNodes",
             "lab-pod-a-converge": "command:local:Command",
+            "lab-exports": "gridmill:index:StorageExports",
+            "lab-exports-converge": "command:local:Command",
             "lab-acceptance": "gridmill:index:Acceptance",
             "lab-acceptance-run": "command:local:Command",
         }
@@ -84,6 +86,19 @@ def test_power_is_an_input_level_by_level(recorder: Recorder, lab_plan: SitePlan
         assert power["feeds"]["A"] == {**feed, "situation": "with feed B lost"}
         assert power["pods"]["pod-a"]["margin_w"] == recorder.resources["lab-pod-a-power"].inputs["budget_w"] - 21_600
         assert power["tightest"]["element"] == "the power supplies of gpu (sim-dgx-h100)"
+
+    return make_site(lab_plan).summary.apply(check)
+
+
+@pulumi.runtime.test
+def test_volumes_are_withdrawn_after_their_clients_were_changed(recorder: Recorder, lab_plan: SitePlan) -> Any:
+    def check(_: object) -> None:
+        names = list(recorder.resources)
+        inputs = recorder.resources["lab-exports-converge"].inputs
+        assert names.index("lab-storage-converge") < names.index("lab-pod-a-converge")
+        assert names.index("lab-pod-a-converge") < names.index("lab-exports-converge")
+        assert json.loads(inputs["stdin"]) == documents(lab_plan)["exports"]
+        assert recorder.resources["lab-exports"].inputs == {"volumes": {"home": "writable", "scratch": "writable"}}
 
     return make_site(lab_plan).summary.apply(check)
 

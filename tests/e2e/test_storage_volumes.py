@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.trial]
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
 SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"
 HOME, SCRATCH = "/shared/home", "/scratch"
+EXPORTS = "/etc/mfs/mfsexports.cfg"
 KEPT = f"{SCRATCH}/kept"
 SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
 CONSENT = "    changes: {consent: {volume scratch: nobody needs it}}\n"
@@ -48,10 +49,11 @@ def test_a_node_whose_change_failed_stays_drained_and_the_next_wave_does_not_beg
 def test_the_same_command_unmounts_it_when_it_is_free_and_waits_for_a_job(
     site: SiteCopy, controller: Host, gpu1: Host
 ) -> None:
-    script = "until [ -e /tmp/enough ]; do sleep 0.5; done"
+    script = f"until [ -e /tmp/enough ]; do date > {SCRATCH}/alive-$SLURM_JOB_ID || exit 1; sleep 0.5; done"
     job = controller.check_output(f"{SUBMIT} --nodelist={GPU_2} --gres=gpu:1 --wrap='{script}'")
     run = Run(site)
     run.until(f"waiting for {GPU_2}: job {job}")
+    assert "/scratch" in site.on(STORE, f"cat {EXPORTS}"), "the job still works with it"
     site.on(GPU_2, "touch /tmp/enough")
     done = run.end()
     assert done.status == 0, done.text[-3000:]
@@ -61,6 +63,7 @@ def test_the_same_command_unmounts_it_when_it_is_free_and_waits_for_a_job(
     assert not mounted(gpu1, SCRATCH)
     assert not mounted(controller, SCRATCH)
     assert mounted(gpu1, HOME)
+    assert "/scratch" not in site.on(STORE, f"cat {EXPORTS}")
 
 
 def test_what_is_there_is_never_hidden(site: SiteCopy, controller: Host) -> None:

@@ -67,7 +67,7 @@ def test_document_of_a_phase(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "document", "lab", "pod-b") == (
         1,
         "",
-        "pod-b is no phase; one of storage, control, pod-a, acceptance\n",
+        "pod-b is no phase; one of storage, control, pod-a, exports, acceptance\n",
     )
 
 

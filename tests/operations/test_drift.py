@@ -53,7 +53,7 @@ def changed(site: SitePlan, name: str, scope: str, **change: object) -> dict[str
 def test_every_phase_of_every_machine_is_asked_for(lab_plan: SitePlan) -> None:
     assert {name: set(found) for name, found in planned_digests(lab_plan).items()} == {
         CONTROL: {"control"},
-        STORE: {"storage", "pod-a"},
+        STORE: {"storage", "pod-a", "exports"},
         GPU: {"pod-a"},
         "pod-a-r1-u09": {"pod-a"},
     }
@@ -63,7 +63,7 @@ def test_nothing(lab_plan: SitePlan) -> None:
     found = drift(lab_plan, {})
     assert [state_of(host) for host in found.values()] == ["as left"] * 4
     assert status_of(list(found.values())) == NOTHING
-    assert (found[STORE].items, found[STORE].at) == (14, "2026-11-22T05:00Z"), "the oldest of its phases"
+    assert (found[STORE].items, found[STORE].at) == (21, "2026-11-22T05:00Z"), "the oldest of its phases"
     text = drift_table(lab_plan, list(found.values()))
     assert text.startswith("Site lab, simulated: no drift\n")
 

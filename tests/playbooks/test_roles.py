@@ -153,7 +153,7 @@ def test_one_bad_host_never_blocks_its_peers() -> None:
 
 def test_every_phase_begins_with_the_fence() -> None:
     whole_phase = {"pod": "all:!controllers", "control": "controllers", "acceptance": "controllers"}
-    whole_phase |= {"storage": "all", "keys": "machines"}
+    whole_phase |= {"storage": "all", "exports": "all", "keys": "machines"}
     whole_phase |= {"decommission_pod": "all:!controllers", "decommission_control": "controllers"}
     found = {path.stem: load(path) for path in PLAYBOOKS.glob("*.yml") if path.stem not in {"fence", "site"}}
     drain = found["decommission_pod"].pop(0)

@@ -98,7 +98,7 @@ def test_keys_are_rotated_on_every_machine_that_holds_them_and_by_no_other_phase
     assert "keys" not in before, "a site that never rotated has nothing to go over to"
     data["scheduler"]["keyEpoch"] = 2
     after = made(data)
-    assert list(after) == ["storage", "control", "pod-a", "keys", "acceptance"]
+    assert list(after) == ["storage", "control", "pod-a", "exports", "keys", "acceptance"]
     document = after["keys"]
     assert "carry" not in document and "decommission" not in document
     assert {key: group["hosts"] for key, group in document["groups"].items()} == {

@@ -38,10 +38,10 @@ def plan_of(site: str) -> SitePlan:
 
 
 @pytest.mark.parametrize("site", SITES)
-@pytest.mark.parametrize("scope", ["storage", "control", "pod-a", "acceptance"])
+@pytest.mark.parametrize("scope", ["storage", "control", "pod-a", "exports", "acceptance"])
 def test_documents(site: str, scope: str) -> None:
     found = documents(plan_of(site))
-    assert list(found) == ["storage", "control", "pod-a", "acceptance"]
+    assert list(found) == ["storage", "control", "pod-a", "exports", "acceptance"]
     compare(f"{site}/{scope}.json", json.dumps(found[scope], indent=2, ensure_ascii=False) + "\n")
 
 

@@ -21,6 +21,7 @@ from gridmill.render.documents.package_sources import PACKAGE_SOURCES
 from gridmill.render.documents.shape import (
     ACCEPTANCE,
     CONTROL,
+    EXPORTS,
     KEYS,
     STORAGE,
     Document,
@@ -33,9 +34,10 @@ from gridmill.render.documents.shape import (
     variables_of_all,
 )
 from gridmill.render.documents.slurm import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
-from gridmill.render.documents.storage import STORAGE_MOUNTS, STORAGE_SERVERS
+from gridmill.render.documents.storage import STORAGE_EXPORTS, STORAGE_MOUNTS, STORAGE_SERVERS
 
 ON_STORAGE = (STORAGE_SERVERS,)
+ON_EXPORTING = (STORAGE_EXPORTS,)
 ON_CONTROLLERS = (
     *(BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA),
     SLURM_CONTROLLER,
@@ -56,6 +58,20 @@ def storage_document(plan: SitePlan, host_keys: HostKeys) -> Document:
         entries(servers, host_keys),
         grouped(plan, servers, ON_STORAGE),
         variables_of_all(plan, ON_STORAGE),
+    )
+
+
+def exports_document(plan: SitePlan, host_keys: HostKeys) -> Document:
+    """The nodes that say who may mount what, after all clients: what these still worked with is withdrawn last."""
+    serving = [host for host in plan.hosts if {"moosefs-master", "nfs"} & set(host.serves)]
+    servers = in_service(serving)
+    return document(
+        plan,
+        EXPORTS,
+        ("exports.yml", None),
+        entries(servers, host_keys),
+        grouped(plan, servers, ON_EXPORTING),
+        variables_of_all(plan, ON_EXPORTING),
     )
 
 
@@ -117,10 +133,12 @@ def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Do
     """
     keys = host_keys or {}
     found = {STORAGE: storage_document(plan, keys)}
-    if not found[STORAGE]["hosts"]:
-        del found[STORAGE]
     found |= {CONTROL: control_document(plan, keys)}
     found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
+    found |= {EXPORTS: exports_document(plan, keys)}
+    for scope in (STORAGE, EXPORTS):
+        if not found[scope]["hosts"]:
+            del found[scope]
     if plan.slurm.key_epoch > 1:
         found[KEYS] = keys_document(plan, keys)
     found[ACCEPTANCE] = acceptance_document(plan, keys)

@@ -12,6 +12,7 @@ from gridmill.plan.site_plan import HostPlan, SitePlan
 SCHEMA = "gridmill.converge/v1"
 STORAGE = "storage"
 CONTROL = "control"
+EXPORTS = "exports"
 KEYS = "keys"
 ACCEPTANCE = "acceptance"
 

@@ -51,6 +51,25 @@ def _served(plan: SitePlan, host: HostPlan) -> Values:
     return values
 
 
+def _withdrawn(plan: SitePlan, host: HostPlan) -> Values:
+    """What a server goes on serving once every client was changed."""
+    server = _server_of(plan, host)
+    if server is None:
+        return {}
+    master = server.address if "moosefs-master" in host.serves else ""
+    return {
+        "storage_withdraw_master": master,
+        "storage_withdraw_moosefs": {
+            one.name: {"read_only": one.read_only} for one in _volumes_of(plan, server, "moosefs") if master
+        },
+        "storage_withdraw_nfs": {
+            one.name: {"path": volume_directory(server, one.name), "read_only": one.read_only}
+            for one in _volumes_of(plan, server, "nfs")
+        },
+        "storage_withdraw_networks": [plan.supernet],
+    }
+
+
 def _kept(volume: VolumePlan) -> Values:
     return {
         "holds": volume.holds,
@@ -111,4 +130,5 @@ def _mount_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
 
 
 STORAGE_SERVERS = Concern(alike=_served, checks=_server_checks)
+STORAGE_EXPORTS = Concern(alike=_withdrawn, checks=_server_checks)
 STORAGE_MOUNTS = Concern(alike=_mounted, checks=_mount_checks)

@@ -92,7 +92,9 @@ def unmount(path: str, name: str) -> str:
         answer, users = run(["umount", path], timeout=TIMEOUT), list(users_of(path))
     if answer.ok:
         return ""
-    by = f" by {', '.join(users[: mounts.SHOWN])}" if users else f": {answer.complaint()}"
+    by = (
+        f" by {', '.join(users[: mounts.SHOWN])}" if users else f", though no process has it open: {answer.complaint()}"
+    )
     return f"{name} at {path} is in use{by}; it stays mounted, and the same command finishes this when it is free"
 
 

@@ -41,6 +41,7 @@ OWN_JUDGES = frozenset(
         "storage_directories",
         "toolkit_links",
         "volume_directories",
+        "volume_exports",
         "volume_mounts",
     }
 )
