@@ -40,8 +40,8 @@ def dead_address(number: int) -> str:
 
 
 @contextmanager
-def ssh_hosts(directory: Path, dead: int = 0) -> Iterator[Connection]:
-    """Serve SSH on all of 127.0.0.0/8. RuntimeError when sshd is missing or does not start."""
+def ssh_hosts(directory: Path, dead: int = 0, log: Path | None = None) -> Iterator[Connection]:
+    """Serve SSH on all of 127.0.0.0/8; `log` is to name every connection. RuntimeError without a working sshd."""
     if not SSHD:
         raise RuntimeError("no sshd here: install openssh-server, or set GRIDMILL_BENCH_SSHD to where it is")
     home = directory / "home"
@@ -56,7 +56,8 @@ def ssh_hosts(directory: Path, dead: int = 0) -> Iterator[Connection]:
     (directory / "passwd").write_text(ACCOUNTS.format(home=home), encoding="utf-8")
     (directory / "sshd_config").write_text(
         f"Port 22\nHostKey {directory}/host\nAuthorizedKeysFile {allowed}\nStrictModes no\nUsePAM no\n"
-        "PermitRootLogin prohibit-password\nMaxStartups 2000:30:4000\nPidFile none\nLogLevel ERROR\nUseDNS no\n",
+        "PermitRootLogin prohibit-password\nMaxStartups 2000:30:4000\nPidFile none\nUseDNS no\n"
+        f"LogLevel {'VERBOSE' if log else 'ERROR'}\n",
         encoding="utf-8",
     )
     _run(["ip", "link", "set", "lo", "up"])
@@ -66,7 +67,9 @@ def ssh_hosts(directory: Path, dead: int = 0) -> Iterator[Connection]:
     Path("/run/sshd").mkdir(exist_ok=True)
     if dead:
         _cable(dead)
-    server = subprocess.Popen([SSHD, "-D", "-e", "-f", str(directory / "sshd_config")])
+    server = subprocess.Popen(
+        [SSHD, "-D", "-e", "-f", str(directory / "sshd_config"), *(["-E", str(log)] if log else [])]
+    )
     connection = Connection("root", directory / "id", directory / "known_hosts", become=False)
     try:
         time.sleep(0.5)

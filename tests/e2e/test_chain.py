@@ -23,12 +23,14 @@ COMMAND_LINES: set[str] = set()
 
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
+WITHDRAWAL = "exports"
+"""The phase that changes nothing where no volume left."""
 GPU_1, GPU_2, GPU_3, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "gpu3", "store", "controller"))
 
 
 def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
     done = site.pulumi("preview")
-    assert re.search(r"\+ 16 to create", done.stdout)
+    assert re.search(r"\+ 18 to create", done.stdout)
     assert site.on(CONTROLLER, "test -e /etc/slurm/slurm.conf && echo there || echo bare") == "bare"
 
 
@@ -40,13 +42,14 @@ def test_bare_machines_fulfil_the_entry_contract(site: SiteCopy) -> None:
 def test_check_mode_speaks_of_every_phase_before_the_first_run(site: SiteCopy) -> None:
     for phase in site.phases():
         assert all(site.converge(phase, "check").values()), phase
+    assert not any(site.converge(WITHDRAWAL, "check").values()), "nothing is served that could be withdrawn"
 
 
 def test_up(site: SiteCopy) -> None:
     with command_lines() as seen:
         done = site.pulumi("up", "--yes")
     COMMAND_LINES.update(seen)
-    assert "+ 16 created" in done.stdout
+    assert "+ 18 created" in done.stdout
     summary = json.loads(site.pulumi("stack", "output", "site", "--json").stdout)
     assert summary["acceptance"]["ok"] is True
     assert summary["simulated"] is True
@@ -54,7 +57,7 @@ def test_up(site: SiteCopy) -> None:
 
 
 def test_the_first_run_changed_exactly_what_check_mode_had_foretold(site: SiteCopy) -> None:
-    for phase in site.phases():
+    for phase in [*site.phases(), WITHDRAWAL]:
         assert site.changes(phase, "apply") == site.changes(phase, "check")
 
 
@@ -204,7 +207,7 @@ def test_nothing_to_do_is_quick_and_changes_nothing(site: SiteCopy) -> None:
     logs = site.state / "sites" / "e2e" / "logs"
     before = set(logs.iterdir())
     done = site.pulumi("up", "--yes", "--expect-no-changes")
-    assert "16 unchanged" in done.stdout
+    assert "18 unchanged" in done.stdout
     assert set(logs.iterdir()) == before, "a host was asked"
 
 
