@@ -21,6 +21,7 @@ DOCUMENTS = sorted(
     if json.loads(path.read_text(encoding="utf-8"))["playbook"] in BUNDLED
 )
 EVERYTHING = {
+    "storage_withdraw_nfs": {"data": {"path": "/srv/gridmill/data", "read_only": False}},
     "directory_uris": ["ldaps://ldap.example"],
     "directory_base": "dc=example",
     "directory_bind_dn": "cn=reader",
