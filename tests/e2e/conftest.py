@@ -56,5 +56,10 @@ def gpu1(site: SiteCopy) -> Host:
 
 
 @pytest.fixture(scope="session")
+def gpu2(site: SiteCopy) -> Host:
+    return connect(site, "gpu2")
+
+
+@pytest.fixture(scope="session")
 def store(site: SiteCopy) -> Host:
     return connect(site, "store")

@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from tests.e2e.conftest import NODES
 from tests.e2e.faults import Run
-from tests.e2e.site_copy import SiteCopy
+from tests.e2e.site_copy import NAME, SiteCopy
 
 pytestmark = [pytest.mark.trial]
 
@@ -85,3 +85,56 @@ def test_a_volume_comes_back_with_its_data_and_a_quota_follows(site: SiteCopy, g
     assert "quota exceeded" in refused.stderr
     gpu1.check_output(f"runuser --user anna -- rm {HOME}/anna/fill")
     site.pulumi("up", "--yes", "--expect-no-changes")
+
+
+def order(site: SiteCopy, what: str) -> None:
+    """An order to whoever changes nodes in waves, from another terminal."""
+    site.run(".venv/bin/python", "-m", "operations.cli", "rollout", NAME, what)
+
+
+def removal_that_waits(site: SiteCopy, controller: Host) -> Run:
+    """A run that takes the volume away, and waits for a job on the first of two nodes."""
+    script = "until [ -e /tmp/enough ]; do sleep 0.5; done"
+    job = controller.check_output(f"{SUBMIT} --nodelist={GPU_1} --gres=gpu:1 --wrap='{script}'")
+    site.edit(SCRATCH_LINE, "")
+    run = Run(site)
+    run.until(f"waiting for {GPU_1}: job {job}")
+    return run
+
+
+def test_a_rollout_pauses_before_its_next_wave_and_goes_on(
+    site: SiteCopy, controller: Host, gpu1: Host, gpu2: Host
+) -> None:
+    run = removal_that_waits(site, controller)
+    order(site, "pause")
+    gpu1.check_output("touch /tmp/enough")
+    run.until("paused by")
+    assert not mounted(gpu1, SCRATCH)
+    assert mounted(gpu2, SCRATCH), "the wave after the pause has not begun"
+    assert set(controller.check_output("sinfo -hNo '%t'").split()) == {"idle"}
+    order(site, "continue")
+    done = run.end()
+    assert done.status == 0, done.text[-3000:]
+    assert f"wave 2 of 2: {GPU_2}" in done.text
+    assert not mounted(gpu2, SCRATCH)
+
+
+def test_an_aborted_rollout_leaves_the_other_nodes_as_they_are_and_the_same_command_finishes(
+    site: SiteCopy, controller: Host, gpu1: Host, gpu2: Host
+) -> None:
+    gpu1.check_output("rm /tmp/enough")
+    site.edit("      volumes:\n", f"      volumes:\n{SCRATCH_LINE}")
+    site.pulumi("up", "--yes")
+    run = removal_that_waits(site, controller)
+    order(site, "abort")
+    gpu1.check_output("touch /tmp/enough")
+    done = run.end()
+    assert done.status != 0
+    assert "aborted by" in done.text, done.text[-3000:]
+    assert not mounted(gpu1, SCRATCH)
+    assert mounted(gpu2, SCRATCH)
+    assert "/scratch" in site.on(STORE, f"cat {EXPORTS}")
+    assert set(controller.check_output("sinfo -hNo '%t'").split()) == {"idle"}
+    site.pulumi("up", "--yes")
+    assert not mounted(gpu2, SCRATCH)
+    site.pulumi("preview", "--expect-no-changes")
