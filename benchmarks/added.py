@@ -25,7 +25,7 @@ from benchmarks.measure import PYTHON, ROOT, Row, run
 from benchmarks.ssh_hosts import address, in_private, ssh_hosts
 from gridmill.render.documents import SCHEMA
 from operations.document import Connection, read_document
-from operations.ledger import Entry, Ledger, host_digests
+from operations.record.ledger import Entry, Ledger, host_digests
 
 KIND = "added"
 FEW, MANY = 10, 1000

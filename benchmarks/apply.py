@@ -25,10 +25,10 @@ import yaml
 from benchmarks.judge import exponent, sizes
 from benchmarks.measure import PYTHON, ROOT, Row, Run, run
 from benchmarks.ssh_hosts import address, in_private, ssh_hosts
-from operations.ansible import child_environment
 from operations.document import Connection
-from operations.many import AT_ONCE
-from operations.ssh import ssh_command
+from operations.hosts.many import AT_ONCE
+from operations.hosts.ssh import ssh_command
+from operations.run.ansible import child_environment
 
 KIND = "apply"
 FILES, DIRECTORIES, LINKS, BLOCKS = 20, 6, 2, 2

@@ -26,9 +26,9 @@ import yaml
 from benchmarks.measure import PYTHON, ROOT, Row, run
 from benchmarks.ssh_hosts import address, dead_address, in_private, ssh_hosts
 from operations.document import Connection, ConvergeDocument
-from operations.many import AT_ONCE
-from operations.seals import judge_all, seal_all
-from operations.ssh import CONNECT_TIMEOUT_S, ssh_command
+from operations.hosts.many import AT_ONCE
+from operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
+from operations.run.seals import judge_all, seal_all
 
 RATIO = 1.3
 EXPONENT = 1.05

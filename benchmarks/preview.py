@@ -23,7 +23,7 @@ NAME = "bench"
 STAND_IN = '''\
 """Stands in for the runner in a benchmark: every machine was well, none was asked."""
 import json, sys
-from operations.results import RunResult
+from operations.run.results import RunResult
 document = json.load(sys.stdin)
 result = RunResult.of(document["scope"], list(document["hosts"]))
 for name in document["hosts"]:

@@ -15,8 +15,8 @@ from typing import Any
 from bundle.code import ROOT
 from bundle.manifest import Bundle, SigningError, signed
 from operations.document import Connection
-from operations.many import AT_ONCE, NO_CONNECTION
-from operations.ssh import ssh_command
+from operations.hosts.many import AT_ONCE, NO_CONNECTION
+from operations.hosts.ssh import ssh_command
 
 RECEIVER = ROOT / "playbooks/plugins/module_utils/gridmill_node/bundle_receiver.py"
 BOOT = "import sys;s=sys.stdin.buffer;exec(compile(s.read(int(s.readline())),'receiver','exec'))"

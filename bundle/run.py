@@ -1,6 +1,6 @@
 """Runs a playbook as bundles: `python -m bundle.run --name PHASE INVENTORY PLAYBOOK [--check]`.
 
-Takes the place of ansible-playbook below operations.ansible: same inventory, same log, same events, same exit status.
+Takes the place of ansible-playbook below operations.run.ansible: same inventory, log, events and exit status.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ class HandChanges:
 def look(site: str, limit_s: float) -> dict[str, Any]:
     """What the command found; whatever goes wrong with it is a complaint."""
     fresh = ["--fresh"] if pulumi.runtime.is_dry_run() else []
-    command = [sys.executable, "-m", "operations.hand_changes", site, "--within", f"{limit_s:.1f}", *fresh]
+    command = [sys.executable, "-m", "operations.preview.hand_changes", site, "--within", f"{limit_s:.1f}", *fresh]
     try:
         done = subprocess.run(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

@@ -9,7 +9,7 @@ from gridmill.hostkeys import fingerprints
 from gridmill.load import Definition, build_definition, dates_as_written, load_definition
 from gridmill.rules.organisation import passphrase_problems
 from operations.errors import OperationError
-from operations.pulumi_state import keep_generation
+from operations.record.pulumi_state import keep_generation
 from operations.stack_facts import known_hosts, public_passphrase
 
 SECRETS = {

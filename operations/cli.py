@@ -19,22 +19,25 @@ from gridmill.render.inventory import inventory_yaml
 from gridmill.render.schema import site_schema
 from gridmill.render.tables import site_table, summary_table
 from gridmill.rules.people import nearest
-from operations import apply, backup_cli, growth_cli, power_cli
-from operations.ci_preview import add_ci_arguments, ci_preview
-from operations.drift import drift_data, drift_table, site_drift, status_of
+from operations.commands import backup as backup_cli
+from operations.commands import growth as growth_cli
+from operations.commands import power as power_cli
+from operations.commands.policy import add_policy_arguments, policy_data, policy_table, violations
+from operations.commands.rollout import ORDERS, SAID, order
+from operations.commands.sizing import add_size_arguments, show_size
 from operations.errors import OperationError
-from operations.journal import SHOWN, journal, journal_table
+from operations.inspect.drift import drift_data, drift_table, site_drift, status_of
+from operations.inspect.measured import measure
+from operations.inspect.meters import measure_meters
+from operations.inspect.preflight import preflight, preflight_data, preflight_table
+from operations.inspect.status import status_data, status_or_plan
+from operations.inspect.status_power import meter_lines, meters_status, to_be_asked, with_power
+from operations.inspect.status_table import status_table
+from operations.inspect.watts import watts_status
 from operations.local_files import missing_files
-from operations.measured import measure
-from operations.meters import measure_meters
-from operations.policy_cli import add_policy_arguments, policy_data, policy_table, violations
-from operations.preflight import preflight, preflight_data, preflight_table
-from operations.rollout_cli import ORDERS, SAID, order
-from operations.sizing import add_size_arguments, show_size
-from operations.status import status_data, status_or_plan
-from operations.status_power import meter_lines, meters_status, to_be_asked, with_power
-from operations.status_table import status_table
-from operations.watts import watts_status
+from operations.preview import apply
+from operations.preview.ci_preview import add_ci_arguments, ci_preview
+from operations.record.journal import SHOWN, journal, journal_table
 
 ROOT = Path(__file__).resolve().parent.parent
 

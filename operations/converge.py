@@ -12,10 +12,10 @@ import os
 import sys
 
 from operations.document import read_document
-from operations.drifted import Drifted
 from operations.errors import OperationError
-from operations.phase import PhaseRun, masked
-from operations.supervise import die_with_parent
+from operations.run.drifted import Drifted
+from operations.run.phase import PhaseRun, masked
+from operations.run.supervise import die_with_parent
 
 SECRET_PREFIX = "GRIDMILL_SECRET_"  # noqa: S105 - a prefix, no secret
 DIGEST_PREFIX = "GRIDMILL_DIGEST_"

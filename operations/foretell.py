@@ -22,15 +22,15 @@ from gridmill.plan.impact import DRAIN, LIVE, RECONFIGURE, REPROVISION, hits_job
 from gridmill.render.foretold import foretold_text
 from operations.converge import DIGEST_PREFIX, SECRET_PREFIX, take
 from operations.document import ConvergeDocument, read_document
-from operations.drifted import Drifted
 from operations.errors import OperationError
-from operations.impact import Impact, impact_of
-from operations.jobs import running_jobs
-from operations.ledger import subset
-from operations.phase import PhaseRun, masked
-from operations.reach import unreachable
-from operations.results import HostResult
-from operations.supervise import die_with_parent
+from operations.hosts.reach import unreachable
+from operations.preview.impact import Impact, impact_of
+from operations.record.ledger import subset
+from operations.run.drifted import Drifted
+from operations.run.phase import PhaseRun, masked
+from operations.run.results import HostResult
+from operations.run.supervise import die_with_parent
+from operations.slurm.jobs import running_jobs
 
 SCHEMA = "gridmill.foretold/v1"
 REPORT = "GRIDMILL_PREVIEW_REPORT"

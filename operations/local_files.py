@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gridmill.plan import SitePlan
 from operations.document import plan_connection
-from operations.preflight import HERE, Finding
+from operations.inspect.preflight import HERE, Finding
 
 PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 """Environment variable of Pulumi that names the file with the stack's passphrase."""

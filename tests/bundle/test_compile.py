@@ -10,7 +10,7 @@ import pytest
 
 from bundle.errors import NotCompilableError, TaskFailedError
 from bundle.steps import Compiler
-from operations.ansible import BUNDLED
+from operations.run.ansible import BUNDLED
 from tests.bundle.conftest import ROOT, Compile
 
 PLAYBOOKS = ROOT / "playbooks"

@@ -10,7 +10,7 @@ import pytest
 
 from bundle.report import FAILED, UNREACHABLE, Reporter
 from bundle.steps import Step
-from operations.results import RunResult
+from operations.run.results import RunResult
 
 
 def step(name: str, position: int, **more: Any) -> Step:

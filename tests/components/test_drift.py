@@ -61,7 +61,7 @@ def test_the_word_of_a_phase(
     assert found.word("pod-a") == "2026-11-22T09:00:00Z pod-a-r1-u[01,09]"
     assert found.word("storage") == "2026-11-22T09:00:00Z pod-a-r1-u09"
     assert found.word("control") == ""
-    assert asked == [["-m", "operations.hand_changes", "lab", "--within", "120.0", "--fresh"]]
+    assert asked == [["-m", "operations.preview.hand_changes", "lab", "--within", "120.0", "--fresh"]]
     assert said == [
         ("warn", "not as the last run left it; an update puts it back:\n"
          "  pod-a-r1-u01  pod-a: file /etc/hosts: other content\n  pod-a-r1-u01  pod-a: unit chrony: is not running\n"

@@ -12,7 +12,7 @@ import pytest
 from testinfra.host import Host
 
 from gridmill.plan.hostlist import fold
-from operations.ansible import runtime_directory
+from operations.run.ansible import runtime_directory
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import SiteCopy
 from tests.e2e.watch import command_lines, logins

@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 from operations.document import Connection
-from operations.lease import Ask, ask_keeper
+from operations.record.lease import Ask, ask_keeper
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import NAME, Done, SiteCopy
 

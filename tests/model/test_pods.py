@@ -87,7 +87,7 @@ def test_a_planned_pod_is_reserved_and_left_alone(data: dict[str, Any]) -> None:
     assert any(line.startswith("pod-b, from 2027-04-01  20.4 kW") for line in lines)
     assert any(line.startswith("meter with pod-b        53.5 kW") for line in lines)
     del data["pods"]["pod-b"]["from"]
-    assert list(documents(planned(data))) == ["storage", "control", "pod-a", "pod-b", "acceptance"]
+    assert list(documents(planned(data))) == ["storage", "control", "pod-a", "pod-b", "exports", "acceptance"]
 
 
 def test_growth_is_told_by_date(data: dict[str, Any]) -> None:

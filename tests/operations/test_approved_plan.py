@@ -14,8 +14,11 @@ from gridmill.load import Definition
 from gridmill.plan import SitePlan
 from gridmill.plan.approval import SCHEMA, plan_digest
 from gridmill.render.documents import documents
-from operations import approved_plan, cli
-from operations.approved_plan import (
+from operations import cli
+from operations.document import read_document
+from operations.errors import OperationError
+from operations.preview import approved_plan
+from operations.preview.approved_plan import (
     contents,
     document_digests,
     journal_end,
@@ -24,11 +27,9 @@ from operations.approved_plan import (
     resource_digests,
     write_plan,
 )
-from operations.document import read_document
-from operations.errors import OperationError
-from operations.journal import journal, journal_table
-from operations.lease import Lease
-from operations.runs import approved_plan as told
+from operations.record.journal import journal, journal_table
+from operations.record.lease import Lease
+from operations.record.runs import approved_plan as told
 from tests.conftest import ROOT
 from tests.operations.test_journal import filled
 from tests.operations.test_lease import Keeper, desk

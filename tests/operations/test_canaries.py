@@ -19,7 +19,7 @@ from gridmill.load import build_definition, load_definition
 from gridmill.plan import SitePlan, plan_site
 from gridmill.render.documents import documents
 from gridmill.render.inventory import inventory_yaml
-from operations.ansible import child_environment, write_inventory
+from operations.run.ansible import child_environment, write_inventory
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent

@@ -12,8 +12,9 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.change_report import markdown, page
-from operations import ci_preview, cli
-from operations.ci_preview import judged
+from operations import cli
+from operations.preview import ci_preview
+from operations.preview.ci_preview import judged
 from tests.conftest import ROOT
 
 HOST: dict[str, Any] = {

@@ -13,13 +13,14 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import ansible, converge
+from operations import converge
 from operations.document import read_document
 from operations.errors import OperationError
-from operations.locks import exclusive
-from operations.phase import masked
-from operations.results import RunResult
-from operations.ssh import ssh_command
+from operations.hosts.ssh import ssh_command
+from operations.record.locks import exclusive
+from operations.run import ansible
+from operations.run.phase import masked
+from operations.run.results import RunResult
 from tests.conftest import ROOT
 
 

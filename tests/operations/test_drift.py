@@ -10,7 +10,7 @@ import pytest
 
 from gridmill.plan import SitePlan
 from operations import cli
-from operations.drift import (
+from operations.inspect.drift import (
     DRIFTED,
     NOTHING,
     UNSEEN,
@@ -22,7 +22,7 @@ from operations.drift import (
     state_of,
     status_of,
 )
-from operations.seals import Answer, Sealed
+from operations.run.seals import Answer, Sealed
 
 CONTROL, STORE, GPU = "pod-a-r1-u40", "pod-a-r1-u38", "pod-a-r1-u01"
 FOUND = {"kind": "file", "name": "/etc/chrony/chrony.conf", "found": "other content"}

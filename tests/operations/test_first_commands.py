@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from operations import cli
-from operations import status as status_module
 from operations.errors import OperationError
+from operations.inspect import status as status_module
 from tests.conftest import ROOT
 from tests.operations.test_cli import run
 

@@ -13,13 +13,15 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import foretell, ledger, phase
+from operations import foretell
 from operations.directories import state_directory
 from operations.errors import OperationError
-from operations.jobs import jobs_on
-from operations.ledger import Entry
-from operations.locks import exclusive
-from operations.reach import unreachable
+from operations.hosts.reach import unreachable
+from operations.record import ledger
+from operations.record.ledger import Entry
+from operations.record.locks import exclusive
+from operations.run import phase
+from operations.slurm.jobs import jobs_on
 
 GPU_1, GPU_2, STORE, CONTROLLER = "pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38", "pod-a-r1-u40"
 CHANGES: dict[str, list[str]] = {"base : Write /etc/hosts": ["file /etc/hosts"]}

@@ -11,12 +11,13 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import hand_changes, phase
 from operations.document import ConvergeDocument, read_document
-from operations.drift import HostDrift
-from operations.drifted import Drifted
-from operations.ledger import Entry
-from operations.seals import Answer
+from operations.inspect.drift import HostDrift
+from operations.preview import hand_changes
+from operations.record.ledger import Entry
+from operations.run import phase
+from operations.run.drifted import Drifted
+from operations.run.seals import Answer
 from tests.operations.test_seals import HOSTS, Site, data, document, played, run, sealed, site
 
 __all__ = ["data", "document", "played", "site"]

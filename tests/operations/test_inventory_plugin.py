@@ -10,8 +10,8 @@ from typing import Any
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations.ansible import child_environment, write_inventory
-from operations.supervise import supervise
+from operations.run.ansible import child_environment, write_inventory
+from operations.run.supervise import supervise
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent

@@ -10,7 +10,7 @@ import pytest
 
 from gridmill.plan import SitePlan
 from operations.errors import OperationError
-from operations.journal import broken, journal, journal_table, parse
+from operations.record.journal import broken, journal, journal_table, parse
 from tests.operations.test_lease import ENTRY, Keeper, desk
 
 __all__ = ["desk"]

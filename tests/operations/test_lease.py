@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import keeper, lease, runs
+from operations.commands.rollout import order
 from operations.document import read_document
 from operations.errors import OperationError
-from operations.journal import broken, journal, journal_table, parse
-from operations.lease import Lease, LocalJournal, RefusedError
-from operations.rollout_cli import order
-from operations.runs import is_dead, this_run
+from operations.record import keeper, lease, runs
+from operations.record.journal import broken, journal, journal_table, parse
+from operations.record.lease import Lease, LocalJournal, RefusedError
+from operations.record.runs import is_dead, this_run
 
 NOON = 1_800_000_000.0
 ENTRY = {

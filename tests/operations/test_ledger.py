@@ -14,11 +14,13 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import converge, ledger, phase, pod_rollout
+from operations import converge
 from operations.errors import OperationError
-from operations.keeper import answer
-from operations.ledger import Entry, departure, host_digests, subset
-from operations.seals import Sifting
+from operations.record import ledger
+from operations.record.keeper import answer
+from operations.record.ledger import Entry, departure, host_digests, subset
+from operations.run import phase, pod_rollout
+from operations.run.seals import Sifting
 
 NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
 

@@ -13,11 +13,12 @@ import pytest
 
 from gridmill.plan import HostPlan, SitePlan
 from gridmill.plan.measured import GpuReading, NodeReading
-from operations import cli, power_cli
+from operations import cli
+from operations.commands import power as power_cli
 from operations.errors import OperationError
-from operations.measured import SCRIPT, measure, measured_data, parse
-from operations.status import AWAY, NodeStatus
-from operations.status_power import to_be_asked, with_power
+from operations.inspect.measured import SCRIPT, measure, measured_data, parse
+from operations.inspect.status import AWAY, NodeStatus
+from operations.inspect.status_power import to_be_asked, with_power
 
 ROW = "{}, 80.25, 650.00, 200.00, 700.00, 700.00"
 ANSWER = "".join(f"gpu={ROW.format(index)}\n" for index in range(8))
@@ -92,7 +93,7 @@ def test_machines_in_maintenance_are_left_alone(lab_plan: SitePlan) -> None:
 
 
 def test_nobody_new_is_asked_when_the_time_is_over(lab_plan: SitePlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.measured.LIMIT_S", -1)
+    monkeypatch.setattr("operations.inspect.measured.LIMIT_S", -1)
     found = measure(lab_plan, lab_plan.hosts, answering(lab_plan))
     assert all("not asked" in reading.complaint for reading in found.values())
 

@@ -21,9 +21,11 @@ from gridmill.plan.metered import MeterReading
 from gridmill.plan.meters import SnmpPlan
 from lab.meter_server import modbus_server, start_agent
 from lab.metered_load import Reading
-from operations import cli, meter_reader, power_cli
+from operations import cli
+from operations.commands import power as power_cli
 from operations.errors import OperationError
-from operations.meters import measure_meters, snmp_configuration
+from operations.inspect import meter_reader
+from operations.inspect.meters import measure_meters, snmp_configuration
 
 READING = Reading((1000.5, 2000.25, 3000.125), (4.5, 9.0, 13.5))
 SECRET = "a-passphrase-for-tests"  # noqa: S105 - of a server of these tests

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from operations import reboots
 from operations.document import Connection
 from operations.errors import OperationError
+from operations.hosts import reboots
 
 CONNECTION = Connection("root", Path("/k"), Path("/h"), False)
 

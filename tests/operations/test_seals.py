@@ -18,12 +18,15 @@ import pytest
 
 from gridmill.plan import SitePlan
 from gridmill.render.documents import documents
-from operations import converge, ledger, many, phase, seals
+from operations import converge
 from operations.document import Connection, ConvergeDocument, read_document
-from operations.keeper import answer
-from operations.many import Call, Outcome, call_all
-from operations.results import RunResult
-from operations.seals import Answer, Sealed, Sifting, program, program_code, read_answer, wanted_digests
+from operations.hosts import many
+from operations.hosts.many import Call, Outcome, call_all
+from operations.record import ledger
+from operations.record.keeper import answer
+from operations.run import phase, seals
+from operations.run.results import RunResult
+from operations.run.seals import Answer, Sealed, Sifting, program, program_code, read_answer, wanted_digests
 
 CONNECTION = Connection("gridmill", Path("/id"), Path("/known"), True)
 HOSTS = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from operations import slurm_control
 from operations.document import Connection
 from operations.errors import OperationError
-from operations.slurm_control import SlurmControl, parse_drained, parse_jobs
+from operations.slurm import control as slurm_control
+from operations.slurm.control import SlurmControl, parse_drained, parse_jobs
 
 
 @pytest.fixture

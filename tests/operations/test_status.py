@@ -10,9 +10,9 @@ import pytest
 
 from gridmill.plan import SitePlan
 from operations.errors import OperationError
-from operations.results import failures_of
-from operations.status import MARK, LastRun, NodeStatus, last_runs, pod_status, site_status, status_data
-from operations.status_table import status_table
+from operations.inspect.status import MARK, LastRun, NodeStatus, last_runs, pod_status, site_status, status_data
+from operations.inspect.status_table import status_table
+from operations.run.results import failures_of
 
 AT = "2026-11-22T01:00:00Z"
 GRES = "gpu:h100:8(S:0)"

@@ -7,7 +7,7 @@ import yaml
 
 from gridmill.load import build_definition
 from gridmill.plan import SitePlan, plan_site
-from operations.watts import WattsStatus, watts_line, watts_status
+from operations.inspect.watts import WattsStatus, watts_line, watts_status
 from tests.conftest import PLAIN_LAB, ROOT
 
 

@@ -1,0 +1,1 @@
+"""What the subcommands of `gridmill` ask and tell, where that is more than a few lines."""

@@ -1,0 +1,1 @@
+"""One phase of a run: which hosts, their playbook, in which waves, and what came of it."""

@@ -1,0 +1,1 @@
+"""Slurm's nodes and jobs, asked of and told to the first controller."""
