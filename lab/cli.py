@@ -1,4 +1,4 @@
-"""The command line: `python -m lab up|down|status|ssh|logs|restart|unplug|plug|check`."""
+"""The command line: `python -m lab up|down|status|ssh|logs|restart|unplug|throttle|plug|check`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     unplug = commands.add_parser("unplug", parents=[common], help="pull a machine's cable, or its power")
     unplug.add_argument("node", help="name of a machine")
     unplug.add_argument("--power", action="store_true", help="its power: it ends at once, and keeps its disk")
-    plug = commands.add_parser("plug", parents=[common], help="put back what was pulled")
+    slow = commands.add_parser("throttle", parents=[common], help="make a machine's cable slow and lossy")
+    slow.add_argument("node", help="name of a machine")
+    slow.add_argument("kbit", type=int, help="kbit/s each way; what does not fit into a short queue is lost")
+    plug = commands.add_parser("plug", parents=[common], help="put back what was pulled or made slow")
     plug.add_argument("node", help="name of a machine")
     checked = commands.add_parser("check", help="what this host lacks for the lab")
     checked.add_argument("--packages", action="store_true", help="only the missing system packages, one a line")
@@ -84,6 +87,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         site.restart(standing, options.node)
     elif options.command == "unplug":
         faults.unplug(standing, options.node, power=options.power)
+    elif options.command == "throttle":
+        faults.throttle(standing, options.node, options.kbit)
     elif options.command == "plug":
         faults.plug(standing, options.node)
     elif options.command == "ssh":

@@ -50,13 +50,13 @@ class Run:
     """A `pulumi up` that runs beside the test."""
 
     def __init__(self, site: SiteCopy) -> None:
-        """Start it; what it prints is in a file."""
+        """Start it, as a terminal would: where tests run in the background, INT is ignored. It prints into a file."""
         self.site = site
         self.started = time.monotonic()
         self._output = site.state / "up.txt"
         with self._output.open("wb") as stream:
             self.process = subprocess.Popen(
-                ["pulumi", "up", "--yes", "--stack", NAME, "--non-interactive"],
+                ["env", "--default-signal=INT", "pulumi", "up", "--yes", "--stack", NAME, "--non-interactive"],
                 cwd=site.directory,
                 env=site.environment,
                 stdin=subprocess.DEVNULL,
@@ -134,6 +134,16 @@ def again(site: SiteCopy) -> Done:
         site.pulumi("cancel", "--yes")
         done = site.pulumi("up", "--yes", check=False)
     return done
+
+
+@contextmanager
+def throttled(site: SiteCopy, node: str, kbit: int) -> Iterator[None]:
+    """A machine behind a slow line that loses packets."""
+    site.lab("throttle", node, str(kbit))
+    try:
+        yield
+    finally:
+        site.lab("plug", node)
 
 
 @contextmanager

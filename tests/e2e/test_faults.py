@@ -14,13 +14,14 @@ import pytest
 from testinfra.host import Host
 
 from tests.e2e.conftest import NODES
-from tests.e2e.faults import POD_WORKS, Run, again, change, hit, key_comment, none_stays, unplugged
+from tests.e2e.faults import POD_WORKS, Run, again, change, hit, key_comment, none_stays, throttled, unplugged
 from tests.e2e.site_copy import NAME, SiteCopy
 
 pytestmark = [pytest.mark.soak]
 
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
 GRIDMILL = (".venv/bin/python", "-m", "operations.cli")
+SLOW_KBIT = 256
 ALL = (CONTROLLER, STORE, GPU_1, GPU_2)
 
 
@@ -58,6 +59,17 @@ def test_a_cable_that_is_out_for_a_while(site: SiteCopy) -> None:
     done = run.end()
     assert done.status == 0 or STORE in done.text, done.text[-3000:]
     assert again(site).status == 0
+    is_everywhere(site, mark)
+
+
+def test_a_line_that_is_slow_and_loses_packets(site: SiteCopy) -> None:
+    mark = change(site)
+    with throttled(site, GPU_2, SLOW_KBIT):
+        done = again(site)
+        lost = int(re.findall(r"dropped (\d+)", site.on(GPU_2, "/sbin/tc -s qdisc show dev host0"))[0])
+    assert done.status == 0, done.text[-3000:]
+    assert done.text.index(f"{GPU_1} done") < done.text.index(f"{GPU_2} done"), "it held nobody up"
+    assert lost > 0, "the line lost nothing: it was no trial"
     is_everywhere(site, mark)
 
 
@@ -104,8 +116,10 @@ def test_machines_that_changed_places_are_refused(site: SiteCopy) -> None:
 
 def test_no_space_left_on_a_machine(site: SiteCopy) -> None:
     mark = change(site)
-    full = "/etc/ssh/authorized_keys.d"
-    site.on(STORE, f"sudo mount -t tmpfs -o size=4k tmpfs {full} && sudo dd if=/dev/zero of={full}/fill bs=4k count=1")
+    full = "/etc/ssh"
+    fill = f"sudo dd if=/dev/zero of={full}/fill bs=4k"
+    site.on(STORE, f"sudo cp -a {full} /run/kept && sudo mount -t tmpfs -o size=1m,mode=755 tmpfs {full}")
+    site.on(STORE, f"sudo cp -a /run/kept/. {full} && ({fill} 2>&1 || true) | grep 'No space left'")
     try:
         done = site.pulumi("up", "--yes", check=False)
     finally:
