@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,7 @@ from operations.commands import power as power_cli
 from operations.commands.policy import add_policy_arguments, policy_data, policy_table, violations
 from operations.commands.rollout import ORDERS, SAID, order
 from operations.commands.sizing import add_size_arguments, show_size
-from operations.errors import OperationError
+from operations.errors import INTERRUPTED, OperationError
 from operations.inspect.drift import drift_data, drift_table, site_drift, status_of
 from operations.inspect.measured import measure
 from operations.inspect.meters import measure_meters
@@ -73,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0, or 1 when the definition has problems."""
+    """Exit status 0, 1 when the definition has problems, 130 when it was interrupted."""
     options = parser().parse_args(arguments)
     try:
         status: int = options.function(options)
@@ -86,9 +87,15 @@ def main(arguments: list[str] | None = None) -> int:
     except GridmillError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader of the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     return status
 
 

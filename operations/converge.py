@@ -12,7 +12,7 @@ import os
 import sys
 
 from operations.document import read_document
-from operations.errors import OperationError
+from operations.errors import INTERRUPTED, OperationError
 from operations.run.drifted import Drifted
 from operations.run.phase import PhaseRun, masked
 from operations.run.supervise import die_with_parent
@@ -22,7 +22,7 @@ DIGEST_PREFIX = "GRIDMILL_DIGEST_"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 when every host is ok, 1 when not, 2 when the run could not start."""
+    """Exit status 0 when every host is ok, 1 when not, 2 when the run could not start, 130 when it was interrupted."""
     parser = argparse.ArgumentParser(prog="operations.converge", description=__doc__)
     parser.add_argument("action", choices=("apply", "check", "remove"))
     whom = parser.add_mutually_exclusive_group()
@@ -44,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command completes the run", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:  # a full disk, a directory that cannot be written
         print(
             masked(f"on the machine that runs this: {error}; mend that, and run the same command again", secrets),

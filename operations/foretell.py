@@ -202,6 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     die_with_parent()
     secrets, digests, drifted = take(SECRET_PREFIX), take(DIGEST_PREFIX), Drifted.take()
     signal.signal(signal.SIGTERM, _time_is_up)
+    signal.signal(signal.SIGINT, _interrupted)
     timer = threading.Timer(options.within, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()
@@ -223,6 +224,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _time_is_up(number: int, frame: FrameType | None) -> None:
     raise OperationError("no machine was asked wholly: the time limit of the preview is up")
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise OperationError("the preview was interrupted")
 
 
 if __name__ == "__main__":

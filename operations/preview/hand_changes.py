@@ -108,6 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     die_with_parent()
     signal.signal(signal.SIGTERM, _time_is_up)
+    signal.signal(signal.SIGINT, _interrupted)
     timer = threading.Timer(options.within, os.kill, (os.getpid(), signal.SIGTERM))
     timer.daemon = True
     timer.start()
@@ -127,6 +128,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _time_is_up(number: int, frame: FrameType | None) -> None:
     raise OperationError("the time limit of the preview is up")
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    raise OperationError("the preview was interrupted")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from tests.e2e.site_copy import NAME, Done, SiteCopy
 PROCESSES = {
     "engine": ("pulumi", "up"),
     "program": ("pulumi-language-python-exec",),
-    "command plugin": ("pulumi-resource-command",),
+    "command plugin": ("resource-command",),
     "runner": ("operations.converge", "apply"),
     "playbook": ("/playbooks/", ".yml"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -135,3 +136,19 @@ def test_a_diagram_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[
     file = tmp_path / "none" / "power.svg"
     status, _, err = run(capsys, "power", "lab", "--svg", str(file))
     assert (status, err) == (1, f"{file}: No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("ends", "status", "told"),
+    [(KeyboardInterrupt(), 130, "interrupted\n"), (BrokenPipeError(32, "Broken pipe"), 0, "")],
+)
+def test_a_command_that_somebody_ends_says_little(
+    ends: BaseException, status: int, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(stack: str) -> None:
+        raise ends
+
+    monkeypatch.setattr(cli, "_to_look", ended)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    assert cli.main(["plan", "lab"]) == status
+    assert capsys.readouterr().err == told

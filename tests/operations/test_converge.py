@@ -19,7 +19,7 @@ from operations.errors import OperationError
 from operations.hosts.ssh import ssh_command
 from operations.record.locks import exclusive
 from operations.run import ansible
-from operations.run.phase import masked
+from operations.run.phase import PhaseRun, masked
 from operations.run.results import RunResult
 from tests.conftest import ROOT
 
@@ -247,3 +247,16 @@ def test_the_complaint_names_host_task_check_and_log() -> None:
         "  1 of 5 hosts ok; the same command completes the run",
         "  log: /var/log/x.log",
     ]
+
+
+def test_an_interrupted_run_says_so_in_one_line(
+    state: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(self: PhaseRun) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PhaseRun, "run", interrupted)
+    monkeypatch.setattr(converge, "die_with_parent", lambda: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(document)))
+    assert converge.main(["apply"]) == 130
+    assert capsys.readouterr() == ("", "interrupted; the same command completes the run\n")
