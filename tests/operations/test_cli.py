@@ -6,11 +6,13 @@ import io
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from operations import cli
 from operations.cli import main
 from tests.conftest import ROOT
 
@@ -150,5 +152,6 @@ def test_a_command_that_somebody_ends_says_little(
 
     monkeypatch.setattr(cli, "_to_look", ended)
     monkeypatch.setattr(os, "dup2", lambda *_: None)
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1)
     assert cli.main(["plan", "lab"]) == status
     assert capsys.readouterr().err == told
