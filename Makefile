@@ -44,7 +44,7 @@ format: setup ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 trial: setup ## long trials on virtual sites that `make test` leaves out: a lost controller, approved plans, a directory, drivers, power limits, volumes, toolkits
-	@$(ENGINE) && for file in approved directory drift driver_rollout power restore software storage_volumes toolkits; do \
+	@$(ENGINE) && for file in approved directory drift driver_rollout meters power restore software storage_volumes toolkits; do \
 	  $(BIN)/python -m pytest -m 'trial or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_$$file.py; done
 
 soak: setup ## faults on the virtual site while `pulumi up` works: processes, power, cables; GRIDMILL_SOAK_ROUNDS=5

@@ -16,7 +16,8 @@ from tests.e2e.site_copy import NAME, SiteCopy
 pytestmark = [pytest.mark.trial]
 
 GPU_1 = NODES["gpu1"][0]
-FILE = "/etc/ssh/sshd_config.d/10-gridmill.conf"
+FILE = "/etc/security/limits.d/90-gridmill.conf"
+"""A file of ours that no unit is told to read again, so that putting its content back puts everything back."""
 GRIDMILL = (".venv/bin/python", "-m", "operations.cli")
 
 

@@ -20,6 +20,7 @@ EXPORTS = "/etc/mfs/mfsexports.cfg"
 KEPT = f"{SCRATCH}/kept"
 SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
 CONSENT = "    changes: {consent: {volume scratch: nobody needs it}}\n"
+REASON = "volume scratch: nobody needs it"
 
 
 def mounted(host: Host, path: str) -> bool:
@@ -92,8 +93,9 @@ def order(site: SiteCopy, what: str) -> None:
     site.run(".venv/bin/python", "-m", "operations.cli", "rollout", NAME, what)
 
 
-def removal_that_waits(site: SiteCopy, controller: Host) -> Run:
-    """A run that takes the volume away, and waits for a job on the first of two nodes."""
+def removal_that_waits(site: SiteCopy, controller: Host, more: str) -> Run:
+    """A run that takes the volume away, for another reason than last time, and waits for a job on the first node."""
+    site.edit(REASON, f"{REASON}{more}")
     script = "until [ -e /tmp/enough ]; do sleep 0.5; done"
     job = controller.check_output(f"{SUBMIT} --nodelist={GPU_1} --gres=gpu:1 --wrap='{script}'")
     site.edit(SCRATCH_LINE, "")
@@ -105,7 +107,7 @@ def removal_that_waits(site: SiteCopy, controller: Host) -> Run:
 def test_a_rollout_pauses_before_its_next_wave_and_goes_on(
     site: SiteCopy, controller: Host, gpu1: Host, gpu2: Host
 ) -> None:
-    run = removal_that_waits(site, controller)
+    run = removal_that_waits(site, controller, " now")
     order(site, "pause")
     gpu1.check_output("touch /tmp/enough")
     run.until("paused by")
@@ -125,7 +127,7 @@ def test_an_aborted_rollout_leaves_the_other_nodes_as_they_are_and_the_same_comm
     gpu1.check_output("rm /tmp/enough")
     site.edit("      volumes:\n", f"      volumes:\n{SCRATCH_LINE}")
     site.pulumi("up", "--yes")
-    run = removal_that_waits(site, controller)
+    run = removal_that_waits(site, controller, " at all")
     order(site, "abort")
     gpu1.check_output("touch /tmp/enough")
     done = run.end()
