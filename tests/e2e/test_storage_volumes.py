@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from testinfra.host import Host
@@ -93,6 +94,16 @@ def order(site: SiteCopy, what: str) -> None:
     site.run(".venv/bin/python", "-m", "operations.cli", "rollout", NAME, what)
 
 
+def all_idle(controller: Host) -> None:
+    """Both nodes take jobs; one that was just resumed is `idle*` until slurmctld has heard of it."""
+    for _ in range(20):
+        states = set(controller.check_output("sinfo -hNo '%t'").split())
+        if states != {"idle", "idle*"}:
+            break
+        time.sleep(1)
+    assert states == {"idle"}
+
+
 def removal_that_waits(site: SiteCopy, controller: Host, more: str) -> Run:
     """A run that takes the volume away, for another reason than last time, and waits for a job on the first node."""
     site.edit(REASON, f"{REASON}{more}")
@@ -113,7 +124,7 @@ def test_a_rollout_pauses_before_its_next_wave_and_goes_on(
     run.until("paused by")
     assert not mounted(gpu1, SCRATCH)
     assert mounted(gpu2, SCRATCH), "the wave after the pause has not begun"
-    assert set(controller.check_output("sinfo -hNo '%t'").split()) == {"idle"}
+    all_idle(controller)
     order(site, "continue")
     done = run.end()
     assert done.status == 0, done.text[-3000:]
@@ -136,7 +147,7 @@ def test_an_aborted_rollout_leaves_the_other_nodes_as_they_are_and_the_same_comm
     assert not mounted(gpu1, SCRATCH)
     assert mounted(gpu2, SCRATCH)
     assert "/scratch" in site.on(STORE, f"cat {EXPORTS}")
-    assert set(controller.check_output("sinfo -hNo '%t'").split()) == {"idle"}
+    all_idle(controller)
     site.pulumi("up", "--yes")
     assert not mounted(gpu2, SCRATCH)
     site.pulumi("preview", "--expect-no-changes")
