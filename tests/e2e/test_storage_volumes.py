@@ -98,7 +98,7 @@ def all_idle(controller: Host) -> None:
     """Both nodes take jobs; one that was just resumed is `idle*` until slurmctld has heard of it."""
     for _ in range(20):
         states = set(controller.check_output("sinfo -hNo '%t'").split())
-        if states != {"idle", "idle*"}:
+        if "idle*" not in states:
             break
         time.sleep(1)
     assert states == {"idle"}
