@@ -4,9 +4,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-ENGINE = settings="$$($(PYTHON) tools/engine.py env)" && eval "$$settings"
-# sites whose generated files are committed
-SITES := lab ems1 del1
+ENGINE = settings="$$($(PYTHON) tools/engine.py env --stack lab)" && eval "$$settings"
+# sites with an inventory: what is generated for them is checked, and written anew by `make render`
+SITES := $(filter $(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)),$(patsubst inventories/%/hosts.yml,%,$(wildcard inventories/*/hosts.yml)))
 
 .PHONY: help setup lab lab-down preview check format test trial soak bench golden render reference lock clean
 

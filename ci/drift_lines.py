@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    for host in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["hosts"]:
+    found = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    if "error" in found:
+        print(found["error"])
+    for host in found.get("hosts", ()):
         for one in host["differences"]:
             print(f"{host['name']} drift: {one['phase']}: {one['kind']} {one['name']}: {one['found']}")
         if host["unseen"]:

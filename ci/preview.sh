@@ -6,5 +6,5 @@ set -eu
 cd "$(dirname "$0")/.."
 stack=$1
 shift
-if settings=$(python3 tools/engine.py env); then eval "$settings"; fi
+if settings=$(python3 tools/engine.py env --stack "$stack"); then eval "$settings"; fi
 exec .venv/bin/gridmill ci preview "$stack" --markdown preview.md --html preview.html --plan plan.json "$@"

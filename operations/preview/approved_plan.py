@@ -88,7 +88,9 @@ def read_plan(path: Path) -> dict[str, Any]:
         plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = plan["schema"]
     except (ValueError, KeyError, TypeError) as error:
-        raise OperationError(f"{path} is no approved plan: {error!r}") from error
+        reason = f"not JSON: {error}" if isinstance(error, ValueError) else "it has no `schema`"
+        message = f"{path} is no approved plan, which `gridmill ci preview --plan FILE` writes: {reason}"
+        raise OperationError(message) from error
     if found != SCHEMA:
         raise OperationError(f"{path} has schema {found!r}, this version knows {SCHEMA!r}")
     return plan
@@ -99,7 +101,7 @@ def bound(definition: Definition, plan: SitePlan) -> dict[str, Any]:
     return {
         "site": plan.name,
         "contents": contents(plan.name),
-        "versions": versions(),
+        "versions": versions(plan.name),
         "consent": dict(plan.changes.consent),
         "documents": document_digests(definition, plan),
         "state": resource_digests(exported_state(plan.name)),
@@ -118,9 +120,9 @@ def contents(site: str, root: Path = ROOT) -> dict[str, str]:
     return {label: tree_digest([path], root) for label, path in parts.items() if path.exists()}
 
 
-def versions() -> dict[str, str]:
+def versions(site: str) -> dict[str, str]:
     """Of what runs: engine, packages, Python."""
-    engine = run_pulumi_command("version").strip()
+    engine = run_pulumi_command(site, "version").strip()
     packages = {f"package {name}": metadata.version(name) for name in PACKAGES}
     return {"engine": engine, **packages, "Python": f"{sys.version_info.major}.{sys.version_info.minor}"}
 
@@ -156,7 +158,7 @@ def resource_digests(state: dict[str, Any]) -> dict[str, str]:
 
 def exported_state(stack: str) -> dict[str, Any]:
     """Pulumi's state of a stack, from whatever backend; secrets stay encrypted."""
-    found: dict[str, Any] = json.loads(run_pulumi_command("stack", "export", "--stack", stack))
+    found: dict[str, Any] = json.loads(run_pulumi_command(stack, "stack", "export", "--stack", stack))
     return found
 
 
@@ -188,15 +190,20 @@ def _keeper(plan: SitePlan) -> Ask:
     return ask_keeper(connection, controller.name, controller.address)
 
 
-def run_pulumi_command(*arguments: str) -> str:
-    """Standard output of a short command of Pulumi's; OperationError with its complaint."""
+def no_pulumi(stack: str) -> str:
+    """What to do without the engine, so that no stack gets the passphrase of another."""
+    return f'pulumi is not on PATH; eval "$(python3 tools/engine.py env --stack {stack})"'
+
+
+def run_pulumi_command(stack: str, *arguments: str) -> str:
+    """Standard output of a short command of Pulumi's, for work on `stack`; OperationError with its complaint."""
     try:
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise OperationError('pulumi is not on PATH; eval "$(python3 tools/engine.py env)"') from error
+        raise OperationError(no_pulumi(stack)) from error
     except subprocess.TimeoutExpired as error:
         raise OperationError(f"pulumi {arguments[0]} did not end within {TIMEOUT_S} s") from error
     if done.returncode:

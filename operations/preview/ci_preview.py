@@ -19,7 +19,7 @@ from gridmill.plan.impact import CLASSES, NONE, worst
 from gridmill.render.change_report import SCHEMA, allows, markdown, page
 from operations.errors import OperationError
 from operations.foretell import REPORT
-from operations.preview.approved_plan import PREVIEW_MODE, bound, make_plan, write_plan
+from operations.preview.approved_plan import PREVIEW_MODE, bound, make_plan, no_pulumi, write_plan
 from operations.preview.hand_changes import FOUND, GIVEN
 from operations.run.ansible import ROOT
 
@@ -112,7 +112,7 @@ def run_pulumi(stack: str, directory: str, *more: str, **environment: str) -> tu
             capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError:
-        return 1, "", 'pulumi is not on PATH; eval "$(python3 tools/engine.py env)"'
+        return 1, "", no_pulumi(stack)
     except subprocess.TimeoutExpired:
         return 1, "", f"pulumi preview did not end within {TIMEOUT_S} s"
     return done.returncode, done.stdout, done.stderr

@@ -102,7 +102,7 @@ class SiteCopy:
 
     def _environment(self) -> dict[str, str]:
         """The README's one line, evaluated."""
-        script = 'set -e; eval "$(python3 tools/engine.py env)"; env -0'
+        script = 'set -e; eval "$(python3 tools/engine.py env --stack lab)"; env -0'
         output = subprocess.run(
             ["bash", "-c", script], cwd=self.directory, env=self._base(), capture_output=True, text=True, check=True
         ).stdout

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import os
 import re
+import subprocess
+import sys
 import tarfile
 import threading
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tools.engine_setup import build, download, ensure, found, locations, plugin
 from tools.engine_setup.environment import environment
 from tools.engine_setup.errors import SetupError
@@ -261,8 +264,38 @@ def test_the_environment_leaves_the_users_own_settings_alone(tmp_path: Path, mon
 
 
 def test_only_the_lab_gets_the_public_passphrase(tmp_path: Path) -> None:
-    wanted = environment(Engine(tmp_path, users_own=True), "gravelines", {})
-    assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in wanted
+    for stack in ("gravelines", None):
+        wanted = environment(Engine(tmp_path, users_own=True), stack, {})
+        assert "PULUMI_CONFIG_PASSPHRASE_FILE" not in wanted
+
+
+@pytest.mark.parametrize(
+    ("stack", "given", "left"),
+    [
+        (["--stack", "lab"], "", "/lab/passphrase"),
+        (["--stack", "gravelines"], "", ""),
+        (["--stack", "gravelines"], "lab/passphrase", ""),
+        (["--stack", "gravelines"], "/srv/own", "/srv/own"),
+        (["--stack", "lab"], "/srv/own", "/srv/own"),
+        ([], "", ""),
+    ],
+)
+def test_the_shell_of_a_site_never_has_the_labs_passphrase(
+    stack: list[str], given: str, left: str, tmp_path: Path
+) -> None:
+    """The lab's is set for the lab, and dropped again for any other; one of the user's own stays."""
+    name = "PULUMI_CONFIG_PASSPHRASE_FILE"
+    make_engine(locations.own_engine())
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}
+    own = {name: str(ROOT / given)} if given else {}
+    given_to_shell = {**kept, **own, "GRIDMILL_STATE": str(tmp_path / "state"), "PATH": "/usr/bin:/bin"}
+    script = f'settings=$("$0" tools/engine.py env {" ".join(stack)}); eval "$settings"; echo "${{{name}-}}"'
+    done = subprocess.run(
+        ["/bin/sh", "-ec", script, sys.executable], cwd=ROOT, env=given_to_shell, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert done.stdout.strip().removeprefix(str(ROOT)) == left
+    assert (f"set {name}" in done.stderr) == (not left)
 
 
 def test_without_a_state_directory_of_ones_own_the_projects_backend_holds(

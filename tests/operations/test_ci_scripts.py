@@ -91,7 +91,7 @@ def test_the_comment_is_made_once_and_then_updated(
 def test_scripts_hand_on_the_status(tmp_path: Path) -> None:
     for name, text in (
         (".venv/bin/gridmill", '#!/bin/sh\necho "$FROM_ENGINE $*"\nexit 2\n'),
-        ("tools/engine.py", "print('export FROM_ENGINE=engine')"),
+        ("tools/engine.py", "import sys; print(f'export FROM_ENGINE={sys.argv[-1]}')"),
         ("ci/preview.sh", (ROOT / "ci" / "preview.sh").read_text(encoding="utf-8")),
         ("ci/apply.sh", (ROOT / "ci" / "apply.sh").read_text(encoding="utf-8")),
     ):
@@ -103,10 +103,10 @@ def test_scripts_hand_on_the_status(tmp_path: Path) -> None:
     done = subprocess.run(script, capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 2
     files = "--markdown preview.md --html preview.html --plan plan.json"
-    assert done.stdout == f"engine ci preview lab {files} --allow drain\n"
+    assert done.stdout == f"lab ci preview lab {files} --allow drain\n"
     script = [str(tmp_path / "ci" / "apply.sh"), "lab", "plan.json", "--check"]
     done = subprocess.run(script, capture_output=True, text=True, check=False, cwd="/")
-    assert (done.returncode, done.stdout) == (2, "engine apply plan.json --site lab --check\n")
+    assert (done.returncode, done.stdout) == (2, "lab apply plan.json --site lab --check\n")
 
 
 def test_the_drift_script_tells_and_hands_on_the_status(tmp_path: Path) -> None:
@@ -123,9 +123,14 @@ def test_the_drift_script_tells_and_hands_on_the_status(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
-    done = subprocess.run([str(tmp_path / "ci" / "drift.sh"), "lab"], capture_output=True, text=True, check=False)
+    drift = [str(tmp_path / "ci" / "drift.sh"), "lab"]
+    done = subprocess.run(drift, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "n1 drift: pod-a: file /x: gone\nn2 unseen: dead\n"), done.stderr
     assert json.loads((tmp_path / "drift.json").read_text(encoding="utf-8")) == found
+    failed = '#!/bin/sh\necho \'{"ok": false, "error": "no key"}\'\nexit 2\n'
+    (tmp_path / ".venv" / "bin" / "gridmill").write_text(failed, encoding="utf-8")
+    done = subprocess.run(drift, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "no key\n"), done.stderr
 
 
 class Store(HTTPServer):

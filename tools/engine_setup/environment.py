@@ -11,12 +11,16 @@ from .found import Engine
 from .locations import CHECKOUT, backend_directory, own_pulumi_home
 
 LAB_STACK = "lab"
+LAB_PASSPHRASE = CHECKOUT / "lab" / "passphrase"
+"""Public, and only for the virtual site."""
+PASSPHRASE, PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
-def environment(engine: Engine, stack: str, current: Mapping[str, str]) -> dict[str, str]:
+def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -> dict[str, str]:
     """Variables to set, beside those in `current`, for `pulumi --stack STACK` in the checkout.
 
-    Only the lab has a passphrase of its own, a public one: for any other stack the user sets one.
+    Only the lab has a passphrase of its own, a public one: for any other stack the user sets one, and so where nobody
+    says which stack it is for.
     """
     wanted = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     if not engine.users_own:
@@ -25,10 +29,21 @@ def environment(engine: Engine, stack: str, current: Mapping[str, str]) -> dict[
         wanted["PULUMI_HOME"] = str(own_pulumi_home())
     if "PULUMI_BACKEND_URL" not in current and backend_directory() != default_backend_directory():
         wanted["PULUMI_BACKEND_URL"] = f"file://{backend_directory()}"
-    passphrase_set = "PULUMI_CONFIG_PASSPHRASE" in current or "PULUMI_CONFIG_PASSPHRASE_FILE" in current
-    if stack == LAB_STACK and not passphrase_set:
-        wanted["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(CHECKOUT / "lab" / "passphrase")
+    if stack == LAB_STACK and not passphrase_set(current):
+        wanted[PASSPHRASE_FILE] = str(LAB_PASSPHRASE)
     return wanted
+
+
+def unwanted(stack: str | None, current: Mapping[str, str]) -> list[str]:
+    """Variables to unset: the lab's passphrase, left from work on the lab, where it would encrypt another stack."""
+    file = current.get(PASSPHRASE_FILE)
+    others = stack not in (None, LAB_STACK)
+    return [PASSPHRASE_FILE] if others and file and Path(file).resolve() == LAB_PASSPHRASE.resolve() else []
+
+
+def passphrase_set(current: Mapping[str, str]) -> bool:
+    """Whether the user said how Pulumi's secrets are encrypted."""
+    return PASSPHRASE in current or PASSPHRASE_FILE in current
 
 
 def default_backend_directory() -> Path:
