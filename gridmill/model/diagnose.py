@@ -62,7 +62,7 @@ def _expectation(item: Any, context: dict[str, Any]) -> str:
 
 def _hint(kind: str, value: object, context: dict[str, Any]) -> str:
     if kind == "string_type" and isinstance(value, (int, float)):
-        return f'put it in quotes: "{value}"'
+        return "put it in quotes, digit for digit as it stands in the file"
     if kind == "list_type" and isinstance(value, str) and len(value) <= LONGEST_GUESS:
         return f"write it as a list: [{printable(value)}]"
     if kind == "string_pattern_mismatch" and isinstance(value, str) and len(value) <= LONGEST_GUESS:

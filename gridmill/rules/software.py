@@ -96,7 +96,8 @@ def _key_problems(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list
         name, expected = sources.nvidia.key, offered.repository.fingerprint
         origin = f"{offered.repository.url}/{expected[-8:]}.pub"
     elif source == "mirror" and sources.mirror:
-        name, expected, origin = sources.mirror.key, sources.mirror.fingerprint, "gpg --armor --export"
+        name, expected = sources.mirror.key, sources.mirror.fingerprint
+        origin = f"gpg --armor --export {expected} > inventories/{site.name}/keys/{name}"
     else:
         return []
     place = f"inventories/{site.name}/keys/{name}"

@@ -311,18 +311,21 @@ def test_a_mirror_that_is_not_defined(data: dict[str, Any], root: Path) -> None:
     assert problems(data, root) == [("software.sources.mirror", "no mirror is defined", hint)]
 
 
+EXPORT = f"gpg --armor --export {FINGERPRINT} > inventories/lab/keys/mirror.asc"
+
+
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        (None, "does not exist", "put it there: gpg --armor --export"),
-        ("", "is no OpenPGP public key in ASCII armor", "gpg --armor --export"),
+        (None, "does not exist", f"put it there: {EXPORT}"),
+        ("", "is no OpenPGP public key in ASCII armor", EXPORT),
         (
             PRIVATE,
             "is a private key",
             "remove it and replace the key: whoever has it can sign packages",
         ),
-        (KEY + KEY, "is several keys", "gpg --armor --export"),
-        ("x" * 70_000 + KEY, "is no OpenPGP public key in ASCII armor", "gpg --armor --export"),
+        (KEY + KEY, "is several keys", EXPORT),
+        ("x" * 70_000 + KEY, "is no OpenPGP public key in ASCII armor", EXPORT),
     ],
 )
 def test_key_files(text: str | None, message: str, hint: str, data: dict[str, Any], root: Path) -> None:
