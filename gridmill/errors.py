@@ -64,6 +64,9 @@ class GridmillError(Exception):
     └── OperationError  (operations.errors) something outside refused or failed
     """
 
+    status = 1
+    """Exit status of a command that it ends."""
+
 
 class ProblemsError(GridmillError):
     """The definition has problems; all of them are in `problems`, in the order of the file."""

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from operations.commands.policy import add_policy_arguments, policy_data, policy
 from operations.commands.rollout import ORDERS, SAID, order
 from operations.commands.sizing import add_size_arguments, show_size
 from operations.errors import INTERRUPTED, OperationError
-from operations.inspect.drift import drift_data, drift_table, site_drift, status_of
+from operations.inspect.drift import UNSEEN, drift_data, drift_table, site_drift, status_of
 from operations.inspect.measured import measure
 from operations.inspect.meters import measure_meters
 from operations.inspect.preflight import preflight, preflight_data, preflight_table
@@ -35,7 +35,7 @@ from operations.inspect.status import status_data, status_or_plan
 from operations.inspect.status_power import meter_lines, meters_status, to_be_asked, with_power
 from operations.inspect.status_table import status_table
 from operations.inspect.watts import watts_status
-from operations.local_files import missing_files
+from operations.local_files import missing_files, require_files
 from operations.preview import apply
 from operations.preview.ci_preview import add_ci_arguments, ci_preview
 from operations.record.journal import SHOWN, journal, journal_table
@@ -78,24 +78,26 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         status: int = options.function(options)
-    except ProblemsError as error:
-        if getattr(options, "json", False):
-            print(json.dumps({"ok": False, "problems": [problem.as_dict() for problem in error.problems]}, indent=2))
-        else:
-            print(error, file=sys.stderr)
-        return 1
     except GridmillError as error:
-        print(error, file=sys.stderr)
-        return 1
+        problems = error.problems if isinstance(error, ProblemsError) else ()
+        return _failed(options, str(error), error.status, problems)
     except BrokenPipeError:  # the reader of the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+        return _failed(options, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _failed(options, "interrupted", INTERRUPTED)
+    return status
+
+
+def _failed(options: argparse.Namespace, message: str, status: int, problems: Iterable[Problem] = ()) -> int:
+    """Say why a command failed, where its caller reads: every command with --json prints an object."""
+    if getattr(options, "json", False):
+        told = {"ok": False, "error": message, "problems": [problem.as_dict() for problem in problems]}
+        print(json.dumps(told, indent=2))
+    else:
+        print(message, file=sys.stderr)
     return status
 
 
@@ -168,21 +170,21 @@ def show_status(options: argparse.Namespace) -> int:
 
 def show_journal(options: argparse.Namespace) -> int:
     """Who did what to the site; status 1 when the record was tampered with."""
-    data = journal(_plan(options.stack), options.last)
+    data = journal(_plan_to_ask(options.stack), options.last)
     _print(data, options, journal_table(data))
     return 0 if data["ok"] else 1
 
 
 def order_rollout(options: argparse.Namespace) -> int:
     """Have a run pause, go on or stop before its next wave; status 1 when nobody is at work."""
-    data, text = order(_plan(options.stack), options.order)
+    data, text = order(_plan_to_ask(options.stack), options.order)
     _print(data, options, text)
     return 0 if data["ok"] else 1
 
 
 def show_drift(options: argparse.Namespace) -> int:
     """What is not as the last run left it; status 1 when something drifted, 2 when a machine can't be looked at."""
-    plan = _plan(options.stack)
+    plan = _plan_to_ask(options.stack, UNSEEN)
     hosts = site_drift(plan)
     _print(drift_data(plan, hosts), options, drift_table(plan, hosts))
     return status_of(hosts)
@@ -204,7 +206,7 @@ def _nothing(command: argparse.ArgumentParser) -> None:
 
 def make_backup(options: argparse.Namespace) -> int:
     """Make a backup of the controller now, and fetch a copy."""
-    data, text = backup_cli.backup(_plan(options.stack), options)
+    data, text = backup_cli.backup(_plan_to_ask(options.stack), options)
     _print(data, options, text)
     return 0
 
@@ -227,8 +229,7 @@ def document(options: argparse.Namespace) -> int:
     """Print the converge document of one phase, as `pulumi up` hands it to the runner."""
     phases = documents(_plan(options.stack))
     if options.phase not in phases:
-        print(f"{options.phase} is no phase; one of {', '.join(phases)}", file=sys.stderr)
-        return 1
+        raise OperationError(f"{options.phase} is no phase; one of {', '.join(phases)}")
     print(json.dumps(phases[options.phase], indent=2, ensure_ascii=False))
     return 0
 
@@ -317,6 +318,13 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
 
 def _plan(stack: str) -> SitePlan:
     return plan_site(_definition(stack))
+
+
+def _plan_to_ask(stack: str, status: int = 1) -> SitePlan:
+    """The plan for commands that ask machines; OperationError with `status` where a file for that is missing here."""
+    plan = _plan(stack)
+    require_files(plan, status)
+    return plan
 
 
 def _to_look(stack: str) -> Definition:

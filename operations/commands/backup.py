@@ -11,6 +11,7 @@ from typing import Any
 from gridmill.plan import SitePlan
 from gridmill.render.tables import columns
 from operations.errors import OperationError
+from operations.local_files import require_files
 from operations.record import backups, pulumi_state
 from operations.record.backups import CONSENTS
 
@@ -48,6 +49,7 @@ def listing(plan: SitePlan) -> tuple[dict[str, Any], str]:
     complaint = ""
     remote: list[dict[str, Any]] = []
     try:
+        require_files(plan)
         remote = backups.on_controller(plan)
     except OperationError as error:
         complaint = str(error)
@@ -66,6 +68,7 @@ def listing(plan: SitePlan) -> tuple[dict[str, Any], str]:
     lines += [f"  {one.name} is damaged" for one in states if not one.whole]
     data = {
         "ok": not complaint,
+        **({"error": complaint} if complaint else {}),
         "controller": remote,
         "here": list(local.values()),
         "pulumiState": [{"generation": one.name, "whole": one.whole} for one in states],
@@ -78,6 +81,7 @@ def restore(plan: SitePlan, options: argparse.Namespace) -> tuple[dict[str, Any]
     if options.what == STATE:
         text = pulumi_state.restore_state(plan.name, options.generation, set(options.consent))
         return {"ok": True, "message": text}, text
+    require_files(plan)
     place, manifest = backups.chosen(plan, options.generation)
     wanted = [name for name in CONSENTS if name in options.consent]
     if not wanted or options.identity is None:

@@ -26,6 +26,7 @@ from operations.commands import growth as growth_cli
 from operations.errors import OperationError
 from operations.inspect.measured import measure, measured_data
 from operations.inspect.meters import measure_meters, meters_data
+from operations.local_files import require_files
 
 
 def add_power_arguments(command: argparse.ArgumentParser) -> None:
@@ -50,6 +51,8 @@ def show_power(definition: Definition, options: argparse.Namespace) -> int:
         definition = definition_at(definition, options.at)
     report = power_report(definition.site, definition.catalog, definition.power)
     plan = plan_site(definition)
+    if options.measured:
+        require_files(plan)
     readings = measure(plan, plan.hosts) if options.measured else None
     meters = measure_meters(plan) if options.measured else None
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC") if options.measured else ""

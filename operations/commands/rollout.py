@@ -33,4 +33,5 @@ def order(plan: SitePlan, what: str, ask: Ask | None = None) -> tuple[dict[str, 
     }
     working = ask({"action": "halt", "order": what, "entry": entry})["working"]
     text = f"{plan.name}: {SAID[what]}" if working else f"{plan.name}: nobody is at work on the site"
-    return {"ok": bool(working), "order": what, "working": working}, text
+    told = {"ok": bool(working), "order": what, "working": working}
+    return told | ({} if working else {"error": text}), text

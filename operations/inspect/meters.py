@@ -74,11 +74,16 @@ def over_ssh(plan: SitePlan) -> Ask:
     return ask
 
 
+def snmp_secret_file(snmp: SnmpPlan) -> Path:
+    """Where the secret is on this machine."""
+    return Path(snmp.secret_file.replace("{state}", str(state_directory()))).expanduser()
+
+
 def snmp_configuration(snmp: SnmpPlan | None) -> str:
     """Lines of net-snmp's snmp.conf. OperationError without a secret that can be used."""
     if snmp is None:
         return ""
-    path = Path(snmp.secret_file.replace("{state}", str(state_directory()))).expanduser()
+    path = snmp_secret_file(snmp)
     try:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

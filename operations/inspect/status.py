@@ -19,7 +19,7 @@ from operations.document import plan_connection
 from operations.errors import OperationError
 from operations.hosts.ssh import run_as_root
 from operations.inspect.watts import WattsStatus
-from operations.local_files import missing_files
+from operations.local_files import require_files
 from operations.record.ledger import DIRECTORY
 from operations.run.results import failures_of
 
@@ -152,11 +152,9 @@ def site_status(
 
 def status_or_plan(plan: SitePlan) -> tuple[list[NodeStatus], str]:
     """The site's status; or its planned machines, of which nothing is known, and why no controller could be asked."""
-    missing = missing_files(plan)
-    why = f"{missing[0].expected}: {missing[0].found} ({missing[0].what}); see gridmill preflight" if missing else ""
     try:
-        if not why:
-            return site_status(plan, runs=last_runs(plan)), ""
+        require_files(plan)
+        return site_status(plan, runs=last_runs(plan)), ""
     except OperationError as error:
         why = str(error)
     unasked = (_planned(host, Seen({}, {}), {}) for host in plan.hosts)

@@ -139,8 +139,10 @@ def test_what_is_no_plan(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     for text in ("", "[]", "{}", '{"schema": "gridmill.approved-plan/v9"}'):
         file.write_text(text, encoding="utf-8")
-        with pytest.raises(OperationError):
+        with pytest.raises(OperationError) as told:
             read_plan(file)
+        assert "no approved plan" in str(told.value) or "approved-plan/v9" in str(told.value)
+        assert "KeyError" not in str(told.value)
 
 
 def test_the_journal_is_told_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:

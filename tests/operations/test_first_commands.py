@@ -46,9 +46,14 @@ def test_preflight_names_missing_files_before_it_asks_anybody(
     assert [item["what"] for item in found["findings"]] == [
         "access.bootstrap.identityFile",
         "access.bootstrap.knownHostsFile",
+        "power.snmp.secretFile",
         "PULUMI_CONFIG_PASSPHRASE_FILE",
     ]
-    assert "ssh-keygen -t ed25519" in run(capsys, "preflight", "lab")[1]
+    place = tmp_path / "lab" / "lab"
+    made = f"mkdir -p {place} && "
+    assert found["findings"][0]["fix"].startswith(f"{made}ssh-keygen -t ed25519 -f {place}/id_ed25519")
+    assert found["findings"][1]["fix"].startswith(f"{made}ssh-keyscan -t ed25519 ADDRESS >> {place}/known_hosts")
+    assert (found["findings"][2]["expected"], found["findings"][2]["found"]) == (f"{place}/snmp_passphrase", "missing")
     assert run(capsys, "preflight", "lab")[1].endswith("no machine was asked\n")
 
 

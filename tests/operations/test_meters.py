@@ -264,6 +264,7 @@ def test_page_table_and_json(
     }
     monkeypatch.setattr(power_cli, "measure", lambda plan, hosts: {})
     monkeypatch.setattr(power_cli, "measure_meters", lambda plan: readings)
+    monkeypatch.setattr(power_cli, "require_files", lambda plan: None)
     page = tmp_path / "page.html"
     assert cli.main(["power", "lab", "--measured", "--html", str(page)]) == 0, "silence fails nothing"
     table = capsys.readouterr().out

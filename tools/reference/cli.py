@@ -11,7 +11,13 @@ from lab.cli import parser as lab_parser
 from operations.cli import parser as gridmill_parser
 from tools.reference.markdown import code, page, table
 
-INTRODUCTION = "Both commands stand in `.venv/bin/` of the checkout. What to type when: [README](../../README.md)."
+INTRODUCTION = """\
+Both commands stand in `.venv/bin/` of the checkout. What to type when: [README](../../README.md).
+
+With `--json` a command prints one object on standard output, also when it fails: then `ok` is `false`, `error` says
+why, and `problems` lists those of the stack definition (`path`, `message`, `expected`, `hint`, `file`, `line`). What a
+command was asked for and found stands under its own keys, such as `findings` of `preflight`. Only a command line that
+is not understood (status 2) prints its usage on standard error instead."""
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
