@@ -119,6 +119,7 @@ def test_a_machine_in_maintenance_is_not_asked(lab_plan: SitePlan) -> None:
 def test_the_command(monkeypatch: pytest.MonkeyPatch, lab_plan: SitePlan, capsys: pytest.CaptureFixture[str]) -> None:
     found = list(drift(lab_plan, {GPU: Answer("timed out", unreachable=True)}).values())
     monkeypatch.setattr(cli, "site_drift", lambda _: found)
+    monkeypatch.setattr(cli, "require_files", lambda *_: None)
     assert cli.main(["drift", "lab", "--json"]) == UNSEEN
     assert json.loads(capsys.readouterr().out)["schema"] == "gridmill.drift/v1"
     assert cli.main(["drift", "lab"]) == UNSEEN

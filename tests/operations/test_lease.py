@@ -125,7 +125,8 @@ def test_tokens_grow_on_a_controller_that_was_set_up_anew(tmp_path: Path) -> Non
 
 
 def test_orders_reach_the_run_at_work_and_end_with_it(desk: Keeper, lab_plan: SitePlan) -> None:
-    assert order(lab_plan, "pause", desk)[0] == {"ok": False, "order": "pause", "working": []}
+    nobody = "lab: nobody is at work on the site"
+    assert order(lab_plan, "pause", desk)[0] == {"ok": False, "order": "pause", "working": [], "error": nobody}
     token = desk.take("a")["token"]
     assert desk.renew(token)["halt"] == {}, "an order of before"
     assert order(lab_plan, "pause", desk)[0]["working"] == ["pod-a"]

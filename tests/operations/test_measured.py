@@ -123,6 +123,7 @@ def test_page_table_and_json(
 ) -> None:
     monkeypatch.setattr(power_cli, "measure", lambda plan, hosts: drifted(plan))
     monkeypatch.setattr(power_cli, "measure_meters", lambda plan: {})
+    monkeypatch.setattr(power_cli, "require_files", lambda plan: None)
     page = tmp_path / "page.html"
     assert cli.main(["power", "lab", "--measured", "--html", str(page)]) == 1
     table = capsys.readouterr().out
