@@ -43,8 +43,8 @@ test: check ## every test, the virtual site included
 format: setup ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-trial: setup ## long trials on virtual sites that `make test` leaves out: a lost controller, approved plans, a directory, drivers, power limits, volumes, toolkits
-	@$(ENGINE) && for file in approved directory drift driver_rollout meters power restore software storage_volumes toolkits; do \
+trial: setup ## long trials on virtual sites that `make test` leaves out: a lost controller, a directory, drivers, meters, power limits, toolkits
+	@$(ENGINE) && for file in directory driver_rollout meters power restore software toolkits; do \
 	  $(BIN)/python -m pytest -m 'trial or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_$$file.py; done
 
 soak: setup ## faults on the virtual site while `pulumi up` works: processes, power, cables; GRIDMILL_SOAK_ROUNDS=5

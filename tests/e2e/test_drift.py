@@ -13,7 +13,7 @@ from testinfra.host import Host
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import NAME, Done, SiteCopy
 
-pytestmark = [pytest.mark.trial]
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
 GPU_1, CONTROLLER = NODES["gpu1"][0], NODES["controller"][0]
 FILE = "/etc/ssh/sshd_config.d/10-gridmill.conf"

@@ -1,4 +1,4 @@
-"""Volumes that leave and return on the virtual site, a wave of nodes at a time. Not part of `make test`: see `make trial`."""
+"""Volumes that leave and return on the virtual site, a wave of nodes at a time, with orders in between."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.e2e.conftest import NODES
 from tests.e2e.faults import Run
 from tests.e2e.site_copy import NAME, SiteCopy
 
-pytestmark = [pytest.mark.trial]
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
 SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"

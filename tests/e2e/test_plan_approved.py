@@ -13,7 +13,7 @@ from tests.e2e.conftest import NODES
 from tests.e2e.faults import change, key_comment
 from tests.e2e.site_copy import NAME, SiteCopy
 
-pytestmark = [pytest.mark.trial]
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
 GPU_1 = NODES["gpu1"][0]
 FILE = "/etc/security/limits.d/90-gridmill.conf"
