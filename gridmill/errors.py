@@ -71,12 +71,12 @@ class GridmillError(Exception):
 class ProblemsError(GridmillError):
     """The definition has problems; all of them are in `problems`, in the order of the file."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        """Sort by line, then path, and drop exact repeats."""
+    def __init__(self, problems: Iterable[Problem], of: str = "the stack definition") -> None:
+        """Sort by line, then path, and drop exact repeats; `of` is what has them, for people."""
         unique = dict.fromkeys(problems)
         self.problems = tuple(sorted(unique, key=lambda p: (p.line is None, p.line or 0, path_text(p.path), p.message)))
         count = len(self.problems)
-        head = f"{count} problem{'' if count == 1 else 's'} in the stack definition"
+        head = f"{count} problem{'' if count == 1 else 's'} in {of}"
         super().__init__("\n".join([head, *(str(problem) for problem in self.problems)]))
 
 

@@ -143,6 +143,8 @@ class Node(Part):
     platform: Platform = Platform()
     simulated: bool = False
     """Whether the node only exists in a virtual site."""
+    per_rack: Annotated[int, Field(ge=1, le=63)] | None = None
+    """How many a rack has where the vendor builds it as a whole; `gridmill size` counts racks with it."""
     sources: Annotated[list[Source], Field(min_length=1)]
 
 

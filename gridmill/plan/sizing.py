@@ -8,12 +8,12 @@ from typing import Any
 
 from gridmill.catalog import Catalog, Node
 from gridmill.errors import Problem, ProblemsError
-from gridmill.model.grid import Grid
 from gridmill.model.pods import Slot
 from gridmill.rules.power.caps import highest_uniform_cap
 from gridmill.rules.power.consumers import Consumer, GpuClass, Supply
 from gridmill.rules.power.limit import NORMAL, Limit, Load
 from gridmill.rules.power.limits import flows
+from gridmill.units import Connection
 
 RACK_UNITS = 48
 """Units of a rack, as the stack definition's default."""
@@ -30,11 +30,27 @@ class Question:
 
     system: str
     nodes: int
-    grid: Grid | None
-    """Connection, power factor and PUE; None when only the load is asked for."""
-    pue: float
-    feeds: int
+    connection: Connection | None = None
+    contract_w: int | None = None
+    """Contracted power; without connection and contract only the load is asked for."""
+    power_factor: float = 0.95
+    design_margin: float = 1.0
+    """Share of the connection that the plan may use; a contract may be used up."""
+    pue: float = 1.25
+    feeds: int = 2
     rack_cooling_w: int = RACK_COOLING_W
+
+    @property
+    def connection_w(self) -> int | None:
+        """What may be planned on the connection, in W."""
+        if self.connection is None:
+            return None
+        return int(self.connection.apparent_va * self.power_factor * self.design_margin)
+
+    @property
+    def limit_w(self) -> int | None:
+        """What may be planned at the meter, in W: the smaller of connection and contract."""
+        return min((watts for watts in (self.connection_w, self.contract_w) if watts is not None), default=None)
 
 
 def size(question: Question, catalog: Catalog) -> dict[str, Any]:
@@ -42,7 +58,9 @@ def size(question: Question, catalog: Catalog) -> dict[str, Any]:
     sku = catalog.nodes.get(question.system)
     if sku is None:
         known = ", ".join(sorted(catalog.nodes))
-        raise ProblemsError([Problem(("system",), f"unknown SKU {question.system}", f"one of {known}")])
+        raise ProblemsError(
+            [Problem(("--system",), f"unknown SKU {question.system}", f"one of {known}")], "the question"
+        )
     machine = _machine(sku, catalog, question.feeds)
     total = Load()
     total.add(machine, question.nodes)
@@ -51,19 +69,17 @@ def size(question: Question, catalog: Catalog) -> dict[str, Any]:
         *_supplies(machine, len(machine.supplies) - 1, "with one supply lost"),
         *_supplies(machine, len(machine.alive(machine.supplies[0].feed)), "with one feed lost"),
     ]
-    meter = _meter(question.grid, total)
-    rows = [*meter, *supply_rows[:1]]
-    per_rack = min(RACK_UNITS // sku.units, max(1, question.rack_cooling_w // sku.power.nameplate))
-    racks = math.ceil(question.nodes / per_rack)
+    limit_w = question.limit_w
+    rows = [*_meter(question, total), *supply_rows[:1]]
     nameplate = sku.power.nameplate * question.nodes
     lost = len(flows([machine], machine.supplies[0].feed).lost) > 0
     cap, cap_n1 = highest_uniform_cap(rows, [machine]), highest_uniform_cap([*rows, *supply_rows], [machine])
-    fits = all(row.holds({}) for row in rows)
+    survives_uncapped = not lost and all(row.holds({}) for row in [*rows, *supply_rows])
     return {
         "system": sku.id,
         "nodes": question.nodes,
         "gpus": question.nodes * machine.gpus,
-        "racks": {"count": racks, "nodes_per_rack": per_rack, "rack_kw": _kw(per_rack * sku.power.nameplate)},
+        "racks": _racks(question, sku),
         "power": {
             "it_kw": _kw(nameplate),
             "grid_kw": _kw(nameplate * question.pue),
@@ -72,13 +88,19 @@ def size(question: Question, catalog: Catalog) -> dict[str, Any]:
             "idle": {"it_kw": _kw(sku.power.idle * question.nodes),
                      "grid_kw": _kw(sku.power.idle * question.nodes * question.pue)},
             "pue": question.pue,
-            "limit_kw": _kw(question.grid.limit_w) if question.grid else None,
-            "fits_uncapped": fits,
+            "connection": question.connection.text if question.connection else None,
+            "power_factor": question.power_factor,
+            "design_margin": question.design_margin,
+            "connection_kw": None if question.connection_w is None else _kw(question.connection_w),
+            "contract_kw": None if question.contract_w is None else _kw(question.contract_w),
+            "limit_kw": None if limit_w is None else _kw(limit_w),
+            "fits_uncapped": None if limit_w is None else all(row.holds({}) for row in rows),
             "gpu_cap_w": cap,
-            "nodes_that_fit_uncapped": _nodes_that_fit(question, sku.power.nameplate),
+            "nodes_that_fit_uncapped": None if limit_w is None else int(limit_w / (sku.power.nameplate * question.pue)),
             "n1": {
                 "feeds": question.feeds,
-                "survives": not lost and all(row.holds({}) for row in supply_rows),
+                "survives": survives_uncapped or (not lost and cap_n1 is not None),
+                "survives_uncapped": survives_uncapped,
                 "lost": lost,
                 "gpu_cap_w": None if lost else cap_n1,
                 "cost_kw": None
@@ -109,18 +131,30 @@ def _machine(sku: Node, catalog: Catalog, feeds: int) -> Consumer:
     )
 
 
-def _meter(grid: Grid | None, total: Load) -> list[Limit]:
-    return [Limit(("grid",), "the connection", NORMAL, grid.limit_w, total, grid.pue)] if grid else []
+def _racks(question: Question, sku: Node) -> dict[str, Any]:
+    """How many racks, by height, by the heat that goes into the air, and by how the vendor builds them."""
+    air_w = sku.power.nameplate * (1 - (sku.liquid_share or 0) if sku.liquid else 1)
+    most = [RACK_UNITS // sku.units, int(question.rack_cooling_w / air_w), sku.per_rack or RACK_UNITS, question.nodes]
+    per_rack = max(1, min(most))
+    return {
+        "count": math.ceil(question.nodes / per_rack),
+        "nodes_per_rack": per_rack,
+        "rack_kw": _kw(per_rack * sku.power.nameplate),
+        "rack_air_kw": _kw(per_rack * air_w),
+        "cooling_kw": _kw(question.rack_cooling_w),
+        "fits_cooling": air_w <= question.rack_cooling_w,
+    }
+
+
+def _meter(question: Question, total: Load) -> list[Limit]:
+    limit_w = question.limit_w
+    return [] if limit_w is None else [Limit(("grid",), "the meter", NORMAL, limit_w, total, question.pue)]
 
 
 def _supplies(machine: Consumer, alive: int, situation: str) -> list[Limit]:
     if machine.supply_w is None or alive < machine.needed:
         return []
     return [Limit(("system",), "the power supplies", situation, alive * machine.supply_w, Load().plus(machine, 1))]
-
-
-def _nodes_that_fit(question: Question, nameplate_w: int) -> int | None:
-    return int(question.grid.limit_w / (nameplate_w * question.pue)) if question.grid else None
 
 
 def _kw(watts: float) -> float:

@@ -76,22 +76,45 @@ def size_table(answer: dict[str, Any]) -> str:
         ("nameplate", f"{power['it_kw']:g} kW", f"{power['grid_kw']:g} kW"),
     ]
     lines = [
-        f"{answer['nodes']} x {answer['system']}, {answer['gpus']} GPUs, in {racks['count']} racks of"
-        f" {racks['nodes_per_rack']} ({racks['rack_kw']:g} kW); nothing but these systems is counted",
+        f"{answer['nodes']} x {answer['system']}, {answer['gpus']} GPUs, in {_racks_text(racks)};"
+        " nothing but these systems is counted",
         *columns(rows),
     ]
+    if not racks["fits_cooling"]:
+        lines.append(
+            f"no rack can cool one of them: {racks['rack_air_kw']:g} kW go into the air,"
+            f" {racks['cooling_kw']:g} kW can be taken from it (--rack-cooling)"
+        )
     if power["limit_kw"] is not None:
         state = "fits uncapped" if power["fits_uncapped"] else f"{power['nodes_that_fit_uncapped']} nodes fit uncapped"
-        lines.append(f"connection: {power['limit_kw']:g} kW: {state}")
-    if answer["gpus"]:
+        lines.append(f"{_meter_text(power)}: {state}")
+    if answer["gpus"] and power["limit_kw"] is not None:
         cap = power["gpu_cap_w"]
         lines.append(f"power limit that fits: {cap} W per GPU" if cap is not None else "no power limit makes it fit")
     if n1["lost"]:
         lines.append(f"N-1 with {n1['feeds']} feeds: the systems are off when one is lost")
-    elif n1["survives"]:
+    elif n1["survives_uncapped"]:
         lines.append(f"N-1 with {n1['feeds']} feeds: survives at full power")
-    elif n1["gpu_cap_w"] is not None:
+    elif n1["survives"]:
         lines.append(
             f"N-1 with {n1['feeds']} feeds: survives at {n1['gpu_cap_w']} W per GPU, {n1['cost_kw']:g} kW less"
         )
     return "\n".join(lines)
+
+
+def _racks_text(racks: dict[str, Any]) -> str:
+    """`6 racks of 3 (30.6 kW)`, and what of it goes into the air where liquid takes the rest."""
+    air = f", {racks['rack_air_kw']:g} kW of it into the air" if racks["rack_air_kw"] != racks["rack_kw"] else ""
+    count = f"{racks['count']} rack{'s' if racks['count'] > 1 else ''}"
+    return f"{count} of {racks['nodes_per_rack']} ({racks['rack_kw']:g} kW{air})"
+
+
+def _meter_text(power: dict[str, Any]) -> str:
+    """What may be drawn at the meter, and where it comes from."""
+    parts = []
+    if power["connection_kw"] is not None:
+        factors = f"power factor {power['power_factor']:g}, design margin {power['design_margin']:g}"
+        parts.append(f"connection {power['connection_kw']:g} kW ({power['connection']}, {factors})")
+    if power["contract_kw"] is not None:
+        parts.append(f"contract {power['contract_kw']:g} kW")
+    return ", ".join(parts)
