@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
 from gridmill.model.base import GroupKey, Part, SkuId, text
 from gridmill.model.meters import Meter, MeterKey, Snmp
@@ -13,8 +14,21 @@ from gridmill.units import Connection, VoltAmperes, Watts
 FeedKey = Annotated[str, text(r"^[A-F]$", "the key of a feed: one capital from A to F")]
 """Letter of a feed: A, B, C ..."""
 
+
+def _cap_of_a_group(value: object) -> object:
+    """Refuse a policy where one group's limit belongs."""
+    if value not in ("auto", "none"):
+        return value
+    message = "{found} is for all groups together, no power limit of one"
+    context = {"found": value, "expected": "a power such as 650 W", "hint": f"caps: {value}"}
+    raise PydanticCustomError("quantity", message, context)
+
+
+CapWatts = Annotated[Watts, BeforeValidator(_cap_of_a_group)]
+"""Power limit of one group."""
+
 Caps = Annotated[
-    Annotated[dict[GroupKey, Watts], Tag("(mapping)")] | Annotated[Literal["auto", "none"], Tag("(word)")],
+    Annotated[dict[GroupKey, CapWatts], Tag("(mapping)")] | Annotated[Literal["auto", "none"], Tag("(word)")],
     Discriminator(lambda value: "(mapping)" if isinstance(value, dict) else "(word)"),
 ]
 """Power limits by group, or a word for a policy."""

@@ -76,8 +76,8 @@ def _limit_reports(rows: Iterable[Limit], caps: Caps) -> Iterable[LimitReport]:
         if key not in least or row.margin_w(caps) < least[key].margin_w(caps):
             least[key] = row
     for (path, element), row in least.items():
-        margin = int(row.margin_w(caps) // 1)
-        yield LimitReport(path_text(path), element, row.situation, int(row.limit_w) - margin, int(row.limit_w), margin)
+        carries, limit = row.whole_w(caps)
+        yield LimitReport(path_text(path), element, row.situation, carries, limit, limit - carries)
 
 
 def _loss_reports(work: PowerWork) -> Iterable[LossReport]:

@@ -127,7 +127,7 @@ def test_power_adds_up(path: Path) -> None:
 
 @pytest.mark.parametrize("sku", sorted(CATALOG.nodes))
 def test_every_system_can_be_sized(sku: str) -> None:
-    answer = size(Question(sku, 4, None, 1.25, 2), CATALOG)
+    answer = size(Question(sku, 4), CATALOG)
     assert answer["power"]["it_kw"] == pytest.approx(4 * CATALOG.nodes[sku].power.nameplate / 1000)
     assert answer["racks"]["nodes_per_rack"] >= 1
 

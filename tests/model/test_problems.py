@@ -55,7 +55,7 @@ CASES = [
     Case("infinite PUE", "pue: 1.25", "pue: .inf", "grid.pue", "`inf` is not valid"),
     Case("one watt over", "budget: 24 kW", "budget: 22.399 kW", "pods.pod-a.budget",
          "22.4 kW, 0.001 kW over the budget of pod-a, 22.399 kW",
-         "a cap of 699 W per GPU (power.caps); or 1 node of gpu (sim-dgx-h100) fewer"),
+         "a cap of 699 W per GPU (power: {feeds: {A: {}}, caps: auto}); or 1 node of gpu (sim-dgx-h100) fewer"),
     Case("connection too small", "connection: 3x63A", "connection: 3x40A", "grid.connection",
          "the pods' budgets, 24 kW of IT load, are 30 kW at the meter (PUE 1.25), 3.674 kW over 26.326 kW",
          "budgets of 21.06 kW together, or a larger connection"),

@@ -98,7 +98,7 @@ def test_what_was_planned_for_years_gone_by_still_counts() -> None:
 @pytest.mark.parametrize(
     ("contract", "path", "text"),
     [
-        ({"firm": "80 kW"}, "grid.connection", "the pods' budgets, 62 kW of IT load, are 74.4 kW"),
+        ({"firm": "80 kW"}, "grid.contract.firm", "the pods' budgets, 62 kW of IT load, are 74.4 kW"),
         ({"firm": "30 kW", "later": {"2027-11-01": "100 kW"}}, "grid.contract.firm",
          "by 2027-04-01, the pods' budgets, 62 kW of IT load, are 74.4 kW at the meter (PUE 1.2), 44.4 kW over 30 kW"),
         ({"firm": "80 kW", "later": {"2027-04-01": "20 kW"}}, "grid.contract.later.2027-04-01",

@@ -171,6 +171,13 @@ def test_what_does_not_hold_is_named(data: dict[str, Any], path: str, text: str)
         ("designMargin", float("nan"), "power.designMargin", "`nan` is not valid"),
         ("plan", "n+1", "power.plan", "`n+1` is not valid"),
         ("caps", {"gpu": 500}, "power.caps.gpu", "500 is not a quantity"),
+        (
+            "caps",
+            {"gpu": "auto"},
+            "power.caps.gpu",
+            "auto is for all groups together, no power limit of one\n    expected: a power such as 650 W\n    fix: caps: auto",
+        ),
+        ("caps", {"gpu": "none"}, "power.caps.gpu", "caps: none"),
         ("caps", {"gpu": "199 W"}, "power.caps.gpu", "200 W to 700 W, the range that the driver accepts"),
         ("caps", {"control": "500 W"}, "power.caps.control", "no group control has GPUs"),
         ("cap", "auto", "power.cap", "did you mean `caps`?"),

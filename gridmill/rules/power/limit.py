@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
@@ -58,6 +59,13 @@ class Limit:
     def margin_w(self, caps: Caps) -> float:
         """What is left under these caps; negative when the limit is broken."""
         return self.limit_w - self.load.draw_w(caps) * self.factor
+
+    def whole_w(self, caps: Caps) -> tuple[int, int]:
+        """Draw under these caps and limit in whole W: the same draw is the same number under every limit that holds,
+        and what holds to a fraction of a W still does in whole ones."""
+        draw = self.load.draw_w(caps) * self.factor
+        carries = math.floor(draw + TOLERANCE_W) if self.holds(caps) else math.ceil(draw - TOLERANCE_W)
+        return carries, math.floor(self.limit_w + TOLERANCE_W)
 
     def holds(self, caps: Caps) -> bool:
         """Whether the limit is kept."""

@@ -13,6 +13,7 @@ from gridmill.model import Site
 from gridmill.rules.power.bus_bars import bus_bar_problems
 from gridmill.rules.power.caps import broken, cap_range, highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer
+from gridmill.rules.power.fixes import first_caps, more_feeds, what_fits
 from gridmill.rules.power.limit import NORMAL, Limit
 from gridmill.rules.power.limits import flows
 from gridmill.rules.stages import Stage, stages
@@ -31,7 +32,9 @@ def power_problems(site: Site, catalog: Catalog, work: PowerWork) -> list[Proble
     if not work.cap_problems:
         # without a `power` section the budgets' sum was compared with the connection
         judged = rows if site.power else [row for row in rows if row.path[0] != "grid"]
-        found += [_over(limit, caps, machines) for limit in _worst(broken(judged, caps), caps)]
+        worst = _worst(broken(judged, caps), caps)
+        first = first_caps(site, catalog) if worst and site.power is None else None
+        found += [_over(limit, caps, machines, first) for limit in worst]
     found += bus_bar_problems(site, catalog, machines)
     if site.power and site.power.plan == "n-1":
         found += _lost_problems(site, machines)
@@ -99,19 +102,26 @@ def _over_budget(site: Site, stage: Stage) -> Problem | None:
     at_meter, limit = int(budgets * grid.pue), grid.limit_on(stage.date)
     if at_meter <= limit:
         return None
-    dated = grid.contract is not None and bool(grid.contract.later) and limit == stage.contract_w
+    contract = grid.contract
+    contracted = contract is not None and limit == stage.contract_w
+    dated = contracted and contract is not None and bool(contract.later)
     when = f"by {stage.date}, " if dated and stage.date else ""
     message = (
         f"{when}the pods' budgets, {kilowatts(budgets)} of IT load, are {kilowatts(at_meter)} at the meter"
         f" (PUE {grid.pue:g}), {kilowatts(at_meter - limit)} over {kilowatts(limit)}"
     )
-    hint = f"budgets of {kilowatts(int(limit / grid.pue))} together, or a larger connection"
+    hint = f"budgets of {kilowatts(int(limit / grid.pue))} together"
     if dated:
-        hint = (
-            f"budgets of {kilowatts(int(limit / grid.pue))} together, pods that come later, or more contracted by then"
-        )
-    path: Path = stage.path if dated else ("grid", "connection")
-    return Problem(path, message, f"at least {kilowatts(at_meter)} at the meter", hint)
+        hint += ", pods that come later, or more contracted by then"
+    elif contracted:
+        hint += ", or more contracted"
+        if at_meter > (carried := int(grid.connection.apparent_va * grid.power_factor)):
+            hint += f", and a connection that carries more than {kilowatts(carried)}"
+    else:
+        hint += ", or a larger connection"
+    path: Path = stage.path if contracted else ("grid", "connection")
+    over = f"{message} of contracted power" if contracted else message
+    return Problem(path, over, f"at least {kilowatts(at_meter)} at the meter", hint)
 
 
 def _scheduled_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
@@ -182,9 +192,7 @@ def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
             left = len([supply for supply in found[0].supplies if supply.feed != feed])
             message = f"with feed {feed} lost, {len(found)} of {group} are off ({shown}): {left} supplies are left"
             expected = f"at least {found[0].needed} supplies on other feeds"
-            problems.append(
-                Problem(("pods", pod, section, group), message, expected, "PDUs of another feed in the rack")
-            )
+            problems.append(Problem(("pods", pod, section, group), message, expected, more_feeds(found[0], site.power)))
     return problems
 
 
@@ -197,43 +205,15 @@ def _worst(found: Iterable[Limit], caps: Caps) -> list[Limit]:
     return list(worst.values())
 
 
-def _over(limit: Limit, caps: Caps, machines: Sequence[Consumer], *, floor: bool = False) -> Problem:
+def _over(
+    limit: Limit, caps: Caps, machines: Sequence[Consumer], first_caps: str | None = None, *, floor: bool = False
+) -> Problem:
     draw, over = limit.load.draw_w(caps) * limit.factor, -limit.margin_w(caps)
     draw_text, over_text = kilowatts(math.ceil(draw)), kilowatts(math.ceil(over))
     limit_text = kilowatts(math.floor(limit.limit_w))
     situation = "" if limit.situation == NORMAL else f" {limit.situation}"
     at_floor = " even at the GPUs' lowest power limits" if floor else ""
     message = f"{draw_text}{situation}{at_floor}, {over_text} over {limit.element}, {limit_text}"
-    return Problem(limit.path, message, f"at most {limit_text}", "; or ".join(_what_fits(limit, caps, machines)))
-
-
-def _what_fits(limit: Limit, caps: Caps, machines: Sequence[Consumer]) -> list[str]:
-    """A cap, fewer machines, or another place: whatever would hold this limit."""
-    found = []
-    best = highest_uniform_cap([limit], machines) if limit.load.gpus else None
-    if best is not None:
-        found.append(f"a cap of {best} W per GPU (power.caps)")
-    inside = [machine for machine in machines if _on(limit.path, machine)]
-    groups: dict[tuple[str, str], list[Consumer]] = {}
-    for machine in [machine for machine in inside if machine.section == "nodes"] or inside:
-        groups.setdefault((machine.group, machine.sku), []).append(machine)
-    if limit.path[-1] != "sku":
-        (group, sku), members = max(groups.items(), key=lambda item: item[1][0].draw_w(caps))
-        first = members[0]
-        if first.held and limit.path[0] == "grid":  # the others are idle there
-            fewer = math.ceil(-limit.margin_w(caps) / (first.idle_w * limit.factor))
-        else:
-            share = first.draw_w(caps) / sum(machine.draw_w(caps) for machine in inside)
-            fewer = math.ceil(-limit.margin_w(caps) / (limit.load.draw_w(caps) * limit.factor * share))
-        if fewer < len(members):
-            found.append(f"{fewer} node{'s' if fewer > 1 else ''} of {group} ({sku}) fewer")
-        elif not found:
-            found.append(f"move nodes elsewhere: {len(members)} of {group} ({sku}) alone are too many")
-    return [*found, "nodes in another rack"] if "racks" in limit.path else found or ["larger supplies"]
-
-
-def _on(path: Path, machine: Consumer) -> bool:
-    """Whether a machine draws through the element at this place."""
-    if path[0] != "pods":
-        return True
-    return machine.pod == path[1] and ("racks" not in path or machine.slot.rack == path[3])
+    return Problem(
+        limit.path, message, f"at most {limit_text}", "; or ".join(what_fits(limit, caps, machines, first_caps))
+    )
