@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from gridmill.catalog import Catalog
 from gridmill.errors import Problem, ProblemsError, path_text
@@ -13,6 +14,9 @@ from gridmill.rules.power.limit import Limit
 from gridmill.rules.power.limits import limits
 from gridmill.rules.power.problems import planned_caps
 from gridmill.units import kilowatts
+
+LARGEST_SHARE = 1000
+"""Into how many parts supplies, feeds and phases split a machine's load at most."""
 
 
 def explain(site: Site, catalog: Catalog, path: str) -> list[str]:
@@ -44,7 +48,7 @@ def _row(row: Limit, caps: Caps) -> Iterator[str]:
     draw = row.load.draw_w(caps)
     parts = [f"{kilowatts(round(row.load.fixed_w))} without GPUs"]
     parts += [
-        f"{count:g} GPUs of {kind.group} x {kind.cap_w(caps)} W"
+        f"{_count(count)} GPUs of {kind.group} x {kind.cap_w(caps)} W"
         for kind, count in sorted(row.load.gpus.items(), key=lambda item: (item[0].group, item[0].type))
     ]
     pue = f" x PUE {row.factor:g}" if row.factor != 1 else ""
@@ -53,6 +57,14 @@ def _row(row: Limit, caps: Caps) -> Iterator[str]:
     yield f"    load   {kilowatts(round(draw * row.factor))} = " + (f"({sum_}){pue}" if pue else sum_)
     yield f"    limit  {kilowatts(round(row.limit_w))} = {row.basis}"
     yield f"    margin {kilowatts(round(row.margin_w(caps)))}"
+
+
+def _count(gpus: float) -> str:
+    """A number of GPUs; shares of a machine's supplies as a fraction, `5 1/3`."""
+    share = Fraction(gpus).limit_denominator(LARGEST_SHARE)
+    whole, left = divmod(share.numerator, share.denominator)
+    parts = [f"{left}/{share.denominator}"] if left else []
+    return " ".join([str(whole), *parts] if whole or not parts else parts)
 
 
 def _caps(site: Site, caps: Caps, rows: list[Limit]) -> Iterator[str]:

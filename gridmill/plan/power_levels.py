@@ -81,10 +81,9 @@ def _least(rows: list[Limit], caps: Caps) -> PowerLevel:
 
 
 def _level(row: Limit, caps: Caps, *, named: bool = False) -> PowerLevel:
-    margin = int(row.margin_w(caps) // 1)
-    limit = int(row.limit_w)
+    carries, limit = row.whole_w(caps)
     situation = "" if row.situation == NORMAL else row.situation
-    return PowerLevel(limit - margin, limit, situation, row.element if named else "")
+    return PowerLevel(carries, limit, situation, row.element if named else "")
 
 
 def level_text(name: str, before: PowerLevel | None, now: PowerLevel) -> str:

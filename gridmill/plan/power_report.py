@@ -9,6 +9,7 @@ from typing import Any
 from gridmill.catalog import Catalog
 from gridmill.errors import Path, path_text
 from gridmill.model import Site
+from gridmill.plan.site_plan import SitePlan
 from gridmill.rules.power import PowerWork, work_out
 from gridmill.rules.power.caps import highest_uniform_cap
 from gridmill.rules.power.consumers import Caps, Consumer
@@ -67,6 +68,18 @@ def power_report(site: Site, catalog: Catalog, work: PowerWork | None = None) ->
         limits=tuple(_limit_reports(work.rows, caps)),
         losses=tuple(_loss_reports(work)),
     )
+
+
+def draw_report(plan: SitePlan) -> dict[str, Any]:
+    """What the site draws idle, typically, at most under its caps, and by nameplate: IT load and meter, in W."""
+    power = plan.power
+    it_load = {
+        "idle_w": power.idle_w,
+        "typical_w": power.typical_w,
+        "allocated_w": power.allocated_w,
+        "nameplate_w": power.nameplate_w,
+    }
+    return {"pue": plan.pue, "it": it_load, "meter": {key: int(watts * plan.pue) for key, watts in it_load.items()}}
 
 
 def _limit_reports(rows: Iterable[Limit], caps: Caps) -> Iterable[LimitReport]:

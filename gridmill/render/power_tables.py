@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridmill.plan.power_report import PowerReport
+from gridmill.plan.power_report import PowerReport, draw_report
 from gridmill.plan.site_plan import SitePlan
 from gridmill.plan.watts import WattsPlan
 from gridmill.render.tables import columns
@@ -13,20 +13,11 @@ from gridmill.units import kilowatts
 
 def power_table(plan: SitePlan, report: PowerReport) -> str:
     """Draw, caps, every limit with its margin, and what each loss costs."""
-    power = plan.power
+    found = draw_report(plan)
     draw = [
         ("", "IDLE", "TYPICAL", "ALLOCATED", "NAMEPLATE"),
-        (
-            "IT load",
-            *(kilowatts(watts) for watts in (power.idle_w, power.typical_w, power.allocated_w, power.nameplate_w)),
-        ),
-        (
-            f"at the meter (PUE {plan.pue:g})",
-            *(
-                kilowatts(int(watts * plan.pue))
-                for watts in (power.idle_w, power.typical_w, power.allocated_w, power.nameplate_w)
-            ),
-        ),
+        ("IT load", *map(kilowatts, found["it"].values())),
+        (f"at the meter (PUE {plan.pue:g})", *map(kilowatts, found["meter"].values())),
     ]
     limits = [("LIMIT", "WORST SITUATION", "CARRIES", "LIMIT", "MARGIN")]
     limits += [

@@ -15,7 +15,7 @@ from gridmill.plan import SitePlan, plan_site
 from gridmill.plan.growth import definition_at
 from gridmill.plan.measured import NodeReading, findings
 from gridmill.plan.metered import meter_findings
-from gridmill.plan.power_report import power_report
+from gridmill.plan.power_report import draw_report, power_report
 from gridmill.render.one_line import one_line_svg
 from gridmill.render.power_meters import meters_table
 from gridmill.render.power_page import power_page
@@ -60,7 +60,7 @@ def show_power(definition: Definition, options: argparse.Namespace) -> int:
         Path(options.svg).write_text(one_line_svg(plan, report), encoding="utf-8")
     if options.html:
         Path(options.html).write_text(power_page(plan, report, readings, at, meters), encoding="utf-8")
-    data: dict[str, Any] = report.as_dict()
+    data: dict[str, Any] = {"draw": draw_report(plan), **report.as_dict()}
     text = power_table(plan, report)
     if readings is not None:
         data |= {"measured_at": at, "measured": measured_data(plan, readings)}

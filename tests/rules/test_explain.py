@@ -43,6 +43,17 @@ def test_what_holds_a_cap_down_is_named() -> None:
     assert stated == ["power limit per GPU: gpu 600 W, as the stack says", "  one watt more would break no limit"]
 
 
+def test_each_situation_of_a_pdu_is_told_once_and_shares_are_fractions() -> None:
+    found = lines("pods.pod-a.racks.r1.pdus.A", {"gpu": "600 W"})
+    phases = [index for index, line in enumerate(found) if line.startswith("phase ")]
+    assert len(phases) == 3
+    for start, end in zip(phases, [*phases[1:], found.index("sources:")], strict=True):
+        loads = [found[index + 1] for index in range(start + 1, end, 4)]
+        assert len(loads) > 2 and len(set(loads)) == len(loads)
+    assert any("+ 2 2/3 GPUs of gpu x 600 W" in line for line in found)
+    assert any("+ 1 3/5 GPUs of gpu x 600 W" in line for line in found)
+
+
 def test_a_place_without_a_limit_says_which_have_one() -> None:
     with pytest.raises(ProblemsError) as caught:
         lines("power.feeds.A.breaker")

@@ -9,12 +9,16 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gridmill.load import build_definition, load_definition
 from gridmill.plan import plan_site
+from gridmill.plan.power_levels import power_levels
 from gridmill.plan.power_report import power_report
 from gridmill.render.one_line import one_line_svg
 from gridmill.render.power_tables import power_table
+from gridmill.rules.power.limit import NORMAL, Limit, Load
 from operations.cli import main
 from tests.conftest import ROOT
 from tests.rules.test_power_chain import site
@@ -51,7 +55,34 @@ def test_the_lab_says_simulated(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert "Site lab, simulated" in capsys.readouterr().out
     assert "lab: one-line diagram, simulated" in file.read_text(encoding="utf-8")
     assert main(["power", "lab", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["limits"][0]["element"] == "the budget of pod-a"
+    told = json.loads(capsys.readouterr().out)
+    assert told["limits"][0]["element"] == "the budget of pod-a"
+    assert told["draw"] == {
+        "pue": 1.25,
+        "it": {"idle_w": 4_900, "typical_w": 17_950, "allocated_w": 21_600, "nameplate_w": 22_400},
+        "meter": {"idle_w": 6_125, "typical_w": 22_437, "allocated_w": 27_000, "nameplate_w": 28_000},
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(1, 1.6), st.integers(200, 700))
+def test_one_load_is_one_number_under_every_limit(pue: float, cap: int) -> None:
+    data = site(nodes=2, racks=2, pdu="pdu-3x63a", plan="n", caps={"gpu": f"{cap} W"})
+    data["grid"] = {"connection": "3x250A", "pue": pue, "contract": {"firm": "60 kW"}}
+    data["pods"]["pod-a"]["budget"] = "30 kW"
+    definition = build_definition(data, ROOT)
+    rows = {row.path: row for row in power_report(definition.site, definition.catalog).limits}
+    connection, contract = rows["grid.connection"], rows["grid.contract.firm"]
+    assert connection.carries_w == contract.carries_w == power_levels(definition.power).meter.planned_w
+    assert all(row.margin_w == row.limit_w - row.carries_w >= 0 for row in rows.values())
+
+
+@pytest.mark.parametrize(("draw", "limit", "whole"), [(100.2, 100.7, (100, 100)), (100.7, 100.7, (100, 100)),
+                                                      (100.9, 100.7, (101, 100)), (99.9999999, 100, (100, 100))])  # fmt: skip
+def test_whole_watts_hold_exactly_where_the_limit_does(draw: float, limit: float, whole: tuple[int, int]) -> None:
+    row = Limit((), "", NORMAL, limit, Load(draw))
+    assert row.whole_w({}) == whole
+    assert (whole[0] <= whole[1]) == row.holds({})
 
 
 def test_without_feeds_there_is_no_chain_to_report() -> None:

@@ -263,17 +263,17 @@ def _after_a_supply(site: Site, catalog: Catalog, machines: list[Consumer], norm
             left.remove(lost)
             for place_phase in {supply.phase for supply in left if supply.feed == lost.feed}:
                 place = (machine.pod, machine.slot.rack, lost.feed, place_phase)
-                kind = (place, machine.sku, machine.group, lost.phase, machine.slot.unit % PHASES)
                 known = phase_limit(site, catalog, place)
-                if kind in seen or not known or known[1] != PHASES:
+                if not known or known[1] != PHASES:
                     continue
-                seen.add(kind)
                 before = sum(
                     1 for supply in machine.supplies if (supply.feed, supply.phase) == (lost.feed, place_phase)
                 )
                 after = sum(1 for supply in left if (supply.feed, supply.phase) == (lost.feed, place_phase))
                 more = after / (count - 1) - before / count
-                if more > 0:
+                kind = (place, machine.sku, machine.section, machine.group, more)
+                if more > 0 and kind not in seen:
+                    seen.add(kind)
                     situation = f"with a supply of {machine.pod}/{machine.slot} lost"
                     yield _phase(site, place, situation, known[0], normal.phases[place].plus(machine, more))
 
