@@ -47,12 +47,7 @@ class Grid(Part):
     pue: Annotated[float, Field(ge=1, le=3, strict=False)] = 1.25
     """Power at the meter divided by power of the IT load (ISO/IEC 30134-2)."""
 
-    @property
-    def limit_w(self) -> int:
-        """What may be drawn at the meter, in W: the smaller of connection and contract."""
-        return self.limit_on("")
-
     def limit_on(self, date: str) -> int:
-        """The same by a date, `2027-04-01`."""
+        """What may be drawn at the meter by a date, `2027-04-01`, in W: the smaller of connection and contract."""
         physical = int(self.connection.apparent_va * self.power_factor)
         return min(physical, self.contract.firm_on(date)) if self.contract else physical
