@@ -53,6 +53,12 @@ class Question:
         return min((watts for watts in (self.connection_w, self.contract_w) if watts is not None), default=None)
 
 
+UNKNOWN_N1 = {
+    "known": False, "survives": None, "survives_uncapped": None, "lost": None, "gpu_cap_w": None, "cost_kw": None,
+}  # fmt: skip
+"""What is said of N-1 where the catalogue knows no power supplies of a system (trays take theirs from the rack)."""
+
+
 def size(question: Question, catalog: Catalog) -> dict[str, Any]:
     """Racks, power and caps as plain data; keys are stable. ProblemsError for an unknown system."""
     sku = catalog.nodes.get(question.system)
@@ -99,6 +105,7 @@ def size(question: Question, catalog: Catalog) -> dict[str, Any]:
             "nodes_that_fit_uncapped": None if limit_w is None else int(limit_w / (sku.power.nameplate * question.pue)),
             "n1": {
                 "feeds": question.feeds,
+                "known": True,
                 "survives": survives_uncapped or (not lost and cap_n1 is not None),
                 "survives_uncapped": survives_uncapped,
                 "lost": lost,
@@ -106,7 +113,7 @@ def size(question: Question, catalog: Catalog) -> dict[str, Any]:
                 "cost_kw": None
                 if lost or cap_n1 is None or cap is None or not machine.gpus
                 else _kw((cap - cap_n1) * machine.gpus * question.nodes),
-            },
+            } if sku.supplies else {**UNKNOWN_N1, "feeds": question.feeds},
         },
     }  # fmt: skip
 

@@ -82,7 +82,9 @@ def size_table(answer: dict[str, Any]) -> str:
     if answer["gpus"] and power["limit_kw"] is not None:
         cap = power["gpu_cap_w"]
         lines.append(f"power limit that fits: {cap} W per GPU" if cap is not None else "no power limit makes it fit")
-    if n1["lost"]:
+    if not n1["known"]:
+        lines.append(f"N-1 with {n1['feeds']} feeds: not known, as no power supplies of {answer['system']} are")
+    elif n1["lost"]:
         lines.append(f"N-1 with {n1['feeds']} feeds: the systems are off when one is lost")
     elif n1["survives_uncapped"]:
         lines.append(f"N-1 with {n1['feeds']} feeds: survives at full power")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gridmill.catalog import load_catalog
 from gridmill.model import Site
 from gridmill.plan.sizing import Question, size
+from gridmill.render.power_tables import size_table
 from gridmill.rules.power.limits import meter_limit_w
 from gridmill.units import Connection
 from operations.cli import main
@@ -84,14 +85,21 @@ def test_no_cap_makes_too_many_fit() -> None:
 def test_feeds_decide_what_a_loss_costs() -> None:
     two, three = answer(8)["power"]["n1"], answer(8, feeds=3)["power"]["n1"]
     assert two == {
-        "feeds": 2, "survives": True, "survives_uncapped": False, "lost": False, "gpu_cap_w": 662, "cost_kw": 2.432,
+        "feeds": 2, "known": True, "survives": True, "survives_uncapped": False, "lost": False, "gpu_cap_w": 662, "cost_kw": 2.432,
     }  # fmt: skip
     assert three == {
-        "feeds": 3, "survives": True, "survives_uncapped": True, "lost": False, "gpu_cap_w": 700, "cost_kw": 0.0,
+        "feeds": 3, "known": True, "survives": True, "survives_uncapped": True, "lost": False, "gpu_cap_w": 700, "cost_kw": 0.0,
     }  # fmt: skip
     assert answer(8, feeds=1)["power"]["n1"] == {
-        "feeds": 1, "survives": False, "survives_uncapped": False, "lost": True, "gpu_cap_w": None, "cost_kw": None,
+        "feeds": 1, "known": True, "survives": False, "survives_uncapped": False, "lost": True, "gpu_cap_w": None, "cost_kw": None,
     }  # fmt: skip
+
+
+def test_nothing_is_said_of_a_loss_where_no_supplies_are_known() -> None:
+    data = size(Question("gb200-nvl72-tray", 18), load_catalog())
+    n1 = data["power"]["n1"]
+    assert n1.pop("known") is False and n1.pop("feeds") == 2 and set(n1.values()) == {None}
+    assert "not known, as no power supplies of gb200-nvl72-tray are" in size_table(data)
 
 
 def test_what_no_cap_makes_fit_survives_nothing() -> None:
