@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pwd
 import re
 import subprocess
 import sys
@@ -303,4 +304,5 @@ def test_without_a_state_directory_of_ones_own_the_projects_backend_holds(
 ) -> None:
     for name in ("GRIDMILL_STATE", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", pwd.getpwuid(os.getuid()).pw_dir)
     assert "PULUMI_BACKEND_URL" not in environment(Engine(tmp_path, users_own=True), "lab", {})
