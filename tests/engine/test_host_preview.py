@@ -71,10 +71,10 @@ def test_previews_ask_what_changed_and_runs_ask_nobody(checkout: Checkout) -> No
     checkout.pulumi("config", "set", "--secret", "gridmill:breakGlassPasswordHash", "canary-5512")
     printed = checkout.pulumi("preview")
     asked = checkout.asked()
-    assert sorted(one["scope"] for one in asked) == ["control", "pod-a", "storage"]
+    assert sorted(one["scope"] for one in asked) == ["control", "exports", "pod-a", "storage"]
     assert max(one["at"] for one in asked) < min(one["until"] for one in asked), "all at the same time"
     assert {one["scope"]: one["secret"] for one in asked} == {
-        "storage": "", "control": "canary-5512", "pod-a": "canary-5512"
+        "storage": "", "control": "canary-5512", "pod-a": "canary-5512", "exports": ""
     }  # fmt: skip
     assert not any(one["passphrase"] or one["before"] for one in asked)
     assert "pod-a: foretold" in printed and "canary" not in printed
