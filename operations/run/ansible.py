@@ -62,14 +62,28 @@ def runtime_directory(site: Path, scope: str) -> Path:
     Its name follows from site and phase, and the caller holds the phase's lock: what a killed run left is removed.
     OperationError where there is no file system in memory.
     """
-    digest = hashlib.sha256(str(site).encode()).hexdigest()[:12]
-    for base in (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm"):  # noqa: S108 - the directory below is ours alone
-        if base and Path(base).is_dir() and os.access(base, os.W_OK):
-            path = Path(base) / f"gridmill-{os.getuid()}-{digest}-{scope}"
-            shutil.rmtree(path, ignore_errors=True)
-            path.mkdir(mode=0o700)
-            return path
+    for path in _places(site, scope):
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700)
+        return path
     raise OperationError("neither XDG_RUNTIME_DIR nor /dev/shm can be written; secrets must not go to a disk")
+
+
+def forget_runtime(site: Path, scope: str) -> None:
+    """Remove what a killed run left in memory; the caller holds the lock of whoever makes it."""
+    for path in _places(site, scope):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _places(site: Path, scope: str) -> list[Path]:
+    """Where such a directory can be made on this machine, the best first."""
+    digest = hashlib.sha256(str(site).encode()).hexdigest()[:12]
+    bases = (os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm")  # noqa: S108 - the directory below is ours alone
+    return [
+        Path(base) / f"gridmill-{os.getuid()}-{digest}-{scope}"
+        for base in bases
+        if base and Path(base).is_dir() and os.access(base, os.W_OK)
+    ]
 
 
 def write_inventory(runtime: Path, data: dict[str, Any], secrets: dict[str, str]) -> Path:

@@ -21,7 +21,7 @@ from operations.hosts.ssh import carried_secrets
 from operations.record.lease import Lease, ask_keeper
 from operations.record.ledger import Entry, Ledger, departure, host_digests, subset
 from operations.record.locks import exclusive
-from operations.run.ansible import run_playbook, runtime_directory
+from operations.run.ansible import forget_runtime, run_playbook, runtime_directory
 from operations.run.drifted import Drifted
 from operations.run.pod_rollout import hit, left_drained, roll
 from operations.run.results import RunResult
@@ -38,6 +38,8 @@ WAY_OUT = (
 )
 LOG_BYTES = 4 << 20
 """Free space that a run needs for its log before it begins."""
+WAVES = "waves"
+"""Ends the name of what lies in memory while nodes are asked before their waves."""
 KEPT_LOGS = 200
 """Logs kept per site; older ones are removed."""
 
@@ -94,6 +96,8 @@ class PhaseRun:
             return 0
         what = f"{self.document.site}: {self.document.scope}"
         with exclusive(self.directory / f"{self.place}.lock", what) as lock, self._site() as self.lease:
+            if self.action != "check":
+                forget_runtime(self.directory, f"{self.document.scope}-{WAVES}")
             if self.action == "remove":
                 return self._remove(lock)
             if "controllers" in self.document.data:
@@ -354,7 +358,7 @@ class BeforeWaves(PhaseRun):
     @property
     def place(self) -> str:
         """Name of its files in memory."""
-        return f"{self.document.scope}-waves"
+        return f"{self.document.scope}-{WAVES}"
 
     def ask(self, names: set[str], lock: int) -> None:
         """Have the result say what the change does on these. OperationError when somebody stops the run meanwhile."""
