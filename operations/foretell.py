@@ -10,12 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from gridmill.plan.impact import DRAIN, LIVE, RECONFIGURE, REPROVISION, hits_jobs, worst
@@ -25,6 +22,7 @@ from operations.document import ConvergeDocument, read_document
 from operations.errors import OperationError
 from operations.hosts.reach import unreachable
 from operations.preview.impact import Impact, impact_of
+from operations.preview.limit import time_limit
 from operations.record.ledger import subset
 from operations.run.drifted import Drifted
 from operations.run.phase import PhaseRun, masked
@@ -201,33 +199,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     die_with_parent()
     secrets, digests, drifted = take(SECRET_PREFIX), take(DIGEST_PREFIX), Drifted.take()
-    signal.signal(signal.SIGTERM, _time_is_up)
-    signal.signal(signal.SIGINT, _interrupted)
-    timer = threading.Timer(options.within, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.daemon = True
-    timer.start()
     try:
-        given = json.loads(sys.stdin.read())
-        document = read_document(json.dumps(given["document"]))
-        run = Foretelling(document, given.get("before"), options.wait, secrets, digests, drifted=drifted)
-        text = masked(json.dumps(run.foretell()), run.secrets)
+        with time_limit(options.within, "no machine was asked wholly: the time limit of the preview is up"):
+            given = json.loads(sys.stdin.read())
+            document = read_document(json.dumps(given["document"]))
+            run = Foretelling(document, given.get("before"), options.wait, secrets, digests, drifted=drifted)
+            text = masked(json.dumps(run.foretell()), run.secrets)
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)
         return 2
-    finally:
-        timer.cancel()
     if directory := os.environ.get(REPORT):
         (Path(directory) / f"{document.scope}.json").write_text(text, encoding="utf-8")
     print(text)
     return 0
-
-
-def _time_is_up(number: int, frame: FrameType | None) -> None:
-    raise OperationError("no machine was asked wholly: the time limit of the preview is up")
-
-
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    raise OperationError("the preview was interrupted")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from gridmill.errors import GridmillError
@@ -23,10 +20,10 @@ from gridmill.load import load_definition
 from gridmill.plan import SitePlan, plan_site
 from operations.directories import state_directory
 from operations.document import plan_connection
-from operations.errors import OperationError
 from operations.foretell import REPORT
 from operations.inspect.drift import HostDrift, site_drift
 from operations.playbooks import ROOT
+from operations.preview.limit import time_limit
 from operations.record.runs import this_run
 from operations.run.seals import told
 from operations.run.supervise import die_with_parent
@@ -107,31 +104,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fresh", action="store_true", help="ask, whatever a preview found before")
     options = parser.parse_args(arguments)
     die_with_parent()
-    signal.signal(signal.SIGTERM, _time_is_up)
-    signal.signal(signal.SIGINT, _interrupted)
-    timer = threading.Timer(options.within, os.kill, (os.getpid(), signal.SIGTERM))
-    timer.daemon = True
-    timer.start()
     try:
-        found = known(options.stack, fresh=options.fresh)
-        if found is None:
-            found = hand_changes(plan_site(load_definition(ROOT / f"Pulumi.{options.stack}.yaml")))
-            if options.fresh:
-                keep(options.stack, found)
+        with time_limit(options.within, "the time limit of the preview is up"):
+            found = known(options.stack, fresh=options.fresh)
+            if found is None:
+                found = hand_changes(plan_site(load_definition(ROOT / f"Pulumi.{options.stack}.yaml")))
+                if options.fresh:
+                    keep(options.stack, found)
     except (GridmillError, OSError) as error:
         found = nothing(f"no machine was asked: {error}")
-    finally:
-        timer.cancel()
     print(json.dumps({**nothing(""), **found}))
     return 0
-
-
-def _time_is_up(number: int, frame: FrameType | None) -> None:
-    raise OperationError("the time limit of the preview is up")
-
-
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    raise OperationError("the preview was interrupted")
 
 
 if __name__ == "__main__":

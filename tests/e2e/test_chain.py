@@ -20,11 +20,8 @@ from tests.e2e.watch import command_lines, logins
 COMMAND_LINES: set[str] = set()
 """Command lines of all processes of this machine while the site came up."""
 
-
 pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
-WITHDRAWAL = "exports"
-"""The phase that changes nothing where no volume left."""
 GPU_1, GPU_2, GPU_3, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "gpu3", "store", "controller"))
 
 
@@ -42,7 +39,7 @@ def test_bare_machines_fulfil_the_entry_contract(site: SiteCopy) -> None:
 def test_check_mode_speaks_of_every_phase_before_the_first_run(site: SiteCopy) -> None:
     for phase in site.phases():
         assert all(site.converge(phase, "check").values()), phase
-    assert not any(site.converge(WITHDRAWAL, "check").values()), "nothing is served that could be withdrawn"
+    assert not any(site.converge("exports", "check").values()), "nothing is served that could be withdrawn"
 
 
 def test_up(site: SiteCopy) -> None:
@@ -57,7 +54,7 @@ def test_up(site: SiteCopy) -> None:
 
 
 def test_the_first_run_changed_exactly_what_check_mode_had_foretold(site: SiteCopy) -> None:
-    for phase in [*site.phases(), WITHDRAWAL]:
+    for phase in [*site.phases(), "exports"]:
         assert site.changes(phase, "apply") == site.changes(phase, "check")
 
 

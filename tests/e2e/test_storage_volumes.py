@@ -20,8 +20,8 @@ HOME, SCRATCH = "/shared/home", "/scratch"
 EXPORTS = "/etc/mfs/mfsexports.cfg"
 KEPT = f"{SCRATCH}/kept"
 SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
-CONSENT = "    changes: {consent: {volume scratch: nobody needs it}}\n"
 REASON = "volume scratch: nobody needs it"
+CONSENT = f"    changes: {{consent: {{{REASON}}}}}\n"
 
 
 def mounted(host: Host, path: str) -> bool:

@@ -109,7 +109,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(foretell, "unreachable", found.reach)
     monkeypatch.setattr(foretell, "running_jobs", found.jobs)
     monkeypatch.setattr(foretell, "die_with_parent", lambda: None)
-    monkeypatch.setattr("operations.foretell.signal.signal", lambda *_: None)
+    monkeypatch.setattr("operations.preview.limit.signal.signal", lambda *_: None)
     return found
 
 

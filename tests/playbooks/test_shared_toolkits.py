@@ -22,6 +22,7 @@ SOURCE = "Types: deb\nURIs: file:{}\nSuites: ./\nTrusted: yes\n"
 
 # Only root may give files to another user, and toolkits are another's. `make test`, which needs root for its machines,
 # leaves none of these out; the programs that build packages come with the set-up, and are no reason to skip.
+# only root can give a file away; set-up, `make test` and CI run as root, so that nothing is skipped there
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user")
 
 
