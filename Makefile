@@ -54,7 +54,7 @@ bench: setup ## how fast it is: plan, inventory and preview of 10,000 nodes; no 
 	@$(BIN)/python -m benchmarks
 
 golden: setup ## write the golden sites anew; look at the difference
-	@GRIDMILL_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/render && git diff --stat tests/golden
+	@GRIDMILL_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/documents && git diff --stat tests/golden
 
 render: setup ## write what is generated from the stack definitions
 	@for site in $(SITES); do $(BIN)/gridmill render $$site; done

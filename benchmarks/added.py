@@ -23,9 +23,9 @@ from benchmarks.apply import Site
 from benchmarks.judge import sizes
 from benchmarks.measure import PYTHON, ROOT, Row, run
 from benchmarks.ssh_hosts import address, in_private, ssh_hosts
-from gridmill.render.documents import SCHEMA
-from operations.document import Connection, read_document
-from operations.record.ledger import Entry, Ledger, host_digests
+from gridmill.documents import SCHEMA
+from gridmill.operations.document import Connection, read_document
+from gridmill.operations.record.ledger import Entry, Ledger, host_digests
 
 KIND = "added"
 FEW, MANY = 10, 1000
@@ -33,7 +33,7 @@ RATIO = 1.2
 SCOPE = "pod-b"
 CONTROLLER = {"address": "127.1.200.1"}
 CHECK = {"check": "package", "name": "openssh-client"}
-CHECKOUT = ("ansible.cfg", "bundle", "gridmill", "operations", "playbooks")
+CHECKOUT = ("ansible.cfg", "gridmill", "playbooks")
 CONNECTION = re.compile(r"^Connection from \S+ port \d+ on (\S+) port 22", re.MULTILINE)
 
 
@@ -95,7 +95,7 @@ class Pod:
         self.items.empty()
         self.known(count)
         before = len(self.log.read_text(encoding="utf-8"))
-        command = ["sh", "-c", f"{PYTHON} -m operations.converge apply < {self.directory}/document.json"]
+        command = ["sh", "-c", f"{PYTHON} -m gridmill.operations.converge apply < {self.directory}/document.json"]
         (self.directory / "document.json").write_text(json.dumps(self.document(count + 1)), encoding="utf-8")
         settings = {"PYTHONPATH": str(self.checkout), "GRIDMILL_STATE": str(self.directory / "state")}
         done = run(command, directory=self.checkout, environment=settings)

@@ -25,10 +25,10 @@ import yaml
 from benchmarks.judge import exponent, sizes
 from benchmarks.measure import PYTHON, ROOT, Row, Run, run
 from benchmarks.ssh_hosts import address, in_private, ssh_hosts
-from operations.document import Connection
-from operations.hosts.many import AT_ONCE
-from operations.hosts.ssh import ssh_command
-from operations.run.ansible import child_environment
+from gridmill.operations.document import Connection
+from gridmill.operations.hosts.many import AT_ONCE
+from gridmill.operations.hosts.ssh import ssh_command
+from gridmill.operations.run.ansible import child_environment
 
 KIND = "apply"
 FILES, DIRECTORIES, LINKS, BLOCKS = 20, 6, 2, 2
@@ -116,7 +116,15 @@ class Site:
 
     def bundle_command(self, count: int) -> list[str]:
         """What runs bundles on so many hosts."""
-        command = [PYTHON, "-m", "bundle.run", "--name", "bench", "--below", str(self.directory / "machines")]
+        command = [
+            PYTHON,
+            "-m",
+            "gridmill.operations.bundle.run",
+            "--name",
+            "bench",
+            "--below",
+            str(self.directory / "machines"),
+        ]
         return [*command, str(self.document(count)), str(self.playbook)]
 
     def by_ansible(self, count: int) -> Run:

@@ -25,10 +25,10 @@ import yaml
 
 from benchmarks.measure import PYTHON, ROOT, Row, run
 from benchmarks.ssh_hosts import address, dead_address, in_private, ssh_hosts
-from operations.document import Connection, ConvergeDocument
-from operations.hosts.many import AT_ONCE
-from operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
-from operations.run.seals import judge_all, seal_all
+from gridmill.operations.document import Connection, ConvergeDocument
+from gridmill.operations.hosts.many import AT_ONCE
+from gridmill.operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
+from gridmill.operations.run.seals import judge_all, seal_all
 
 RATIO = 1.3
 EXPONENT = 1.05

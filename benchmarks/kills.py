@@ -29,7 +29,7 @@ KIND = "kills"
 HOSTS, KILLS = 50, 30
 LATER = 1.2
 """The run afterwards may take so many times as long as an undisturbed one."""
-VICTIMS = {"connection": "ssh -F", "runner on a host": "bundle_runner", "run": "-m bundle.run"}
+VICTIMS = {"connection": "ssh -F", "runner on a host": "bundle_runner", "run": "-m gridmill.operations.bundle.run"}
 
 
 def benchmark() -> list[Row]:

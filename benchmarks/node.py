@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 from benchmarks.measure import PYTHON, ROOT, Row, run
-from gridmill.model.ranges import slots_of
-from operations.directories import state_directory
+from gridmill.core.ranges import slots_of
+from gridmill.operations.directories import state_directory
 
 LARGEST_S = 180.0
 SLOWEST = 6
@@ -62,7 +62,7 @@ def rows(node: str, report: dict[str, Any], up: float, boot: float) -> list[Row]
 
 def gridmill(command: str, stack: Path) -> str:
     """What `gridmill COMMAND` says in JSON."""
-    return run([PYTHON, "-m", "operations.cli", command, str(stack), "--json"]).output
+    return run([PYTHON, "-m", "gridmill.operations.cli", command, str(stack), "--json"]).output
 
 
 def rack_anew(stack: Path, pod: str) -> float:
@@ -73,7 +73,7 @@ def rack_anew(stack: Path, pod: str) -> float:
     without = ROOT / f"Pulumi.{stack.stem.removeprefix('Pulumi.')}-without.yaml"
     without.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
     try:
-        run([PYTHON, "-m", "lab", "up", "--prune", "--stack", str(without)])
-        return run([PYTHON, "-m", "lab", "up", "--stack", str(stack)]).seconds
+        run([PYTHON, "-m", "gridmill.lab", "up", "--prune", "--stack", str(without)])
+        return run([PYTHON, "-m", "gridmill.lab", "up", "--stack", str(stack)]).seconds
     finally:
         without.unlink()

@@ -24,7 +24,7 @@ def benchmark() -> list[Row]:
         for nodes in (SMALL, NODES, 2 * NODES):
             place = Path(name) / str(nodes)
             place.mkdir()
-            command = [PYTHON, "-m", "operations.cli", "plan", str(write_site(place, nodes))]
+            command = [PYTHON, "-m", "gridmill.operations.cli", "plan", str(write_site(place, nodes))]
             runs[nodes] = best_run(command)
     # starting Python and reading the catalogue is the same for every site, and would hide a bad exponent
     work = {nodes: runs[nodes].cpu_seconds - runs[SMALL].cpu_seconds for nodes in (NODES, 2 * NODES)}

@@ -23,7 +23,7 @@ NAME = "bench"
 STAND_IN = '''\
 """Stands in for the runner in a benchmark: every machine was well, none was asked."""
 import json, sys
-from operations.run.results import RunResult
+from gridmill.operations.run.results import RunResult
 document = json.load(sys.stdin)
 result = RunResult.of(document["scope"], list(document["hosts"]))
 for name in document["hosts"]:
@@ -46,7 +46,7 @@ def benchmark() -> list[Row]:
 
         pulumi("stack", "init", NAME, "--secrets-provider", "passphrase")
         first = pulumi("preview", "--stack", NAME)
-        (place / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
+        (place / "gridmill" / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
         up = pulumi("up", "--yes", "--skip-preview", "--stack", NAME)
         state = next((Path(name) / "state").rglob(f"stacks/**/{NAME}.json")).stat().st_size / 1e6
         same = pulumi("preview", "--expect-no-changes", "--stack", NAME)

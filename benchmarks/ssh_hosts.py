@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from operations.document import Connection
+from gridmill.operations.document import Connection
 
 SSHD = os.environ.get("GRIDMILL_BENCH_SSHD") or shutil.which("sshd", path="/usr/sbin:/usr/bin") or ""
 ACCOUNTS = (

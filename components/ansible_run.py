@@ -17,7 +17,7 @@ from pulumi_command import local
 from components.drift import WORD
 from components.host_preview import HostPreview
 
-RUNNER = "exec ./.venv/bin/python -m operations.converge"
+RUNNER = "exec ./.venv/bin/python -m gridmill.operations.converge"
 """Relative: the engine starts commands in the project's directory, and no machine's path gets into the state."""
 
 APPLY_TIMEOUT = "120m"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pulumi
 
-from gridmill.plan.change import Holdings, effect_lines, site_effects
-from gridmill.plan.impact import LIVE
+from gridmill.compare.change import Holdings, effect_lines, site_effects
+from gridmill.core.impact import LIVE
 
 
 def consent_hook(name: str) -> pulumi.ResourceOptions:

@@ -17,9 +17,9 @@ from typing import Any
 import pulumi
 
 from components.host_preview import GRACE_S, preview_mode
-from gridmill.plan.hostlist import fold
-from gridmill.plan.site_plan import ChangesPlan
-from gridmill.render.foretold import by_reason, machines
+from gridmill.core.hostlist import fold
+from gridmill.kernel.site_plan import ChangesPlan
+from gridmill.report.predicted_changes import by_reason, machines
 
 ROOT = Path(__file__).resolve().parent.parent
 WORD = "GRIDMILL_DRIFT"
@@ -55,7 +55,15 @@ class HandChanges:
 def look(site: str, limit_s: float) -> dict[str, Any]:
     """What the command found; whatever goes wrong with it is a complaint."""
     fresh = ["--fresh"] if pulumi.runtime.is_dry_run() else []
-    command = [sys.executable, "-m", "operations.preview.hand_changes", site, "--within", f"{limit_s:.1f}", *fresh]
+    command = [
+        sys.executable,
+        "-m",
+        "gridmill.operations.preview.hand_changes",
+        site,
+        "--within",
+        f"{limit_s:.1f}",
+        *fresh,
+    ]
     try:
         done = subprocess.run(
             command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

@@ -16,8 +16,8 @@ from typing import Any
 
 import pulumi
 
-from gridmill.plan.site_plan import AccessPlan, ChangesPlan
-from operations.directories import on_this_machine
+from gridmill.kernel.site_plan import AccessPlan, ChangesPlan
+from gridmill.operations.directories import on_this_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 MODE = "GRIDMILL_PREVIEW"
@@ -93,7 +93,7 @@ class HostPreview:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
         wait = max(WAIT_S - self.waited_s, 1.0)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "operations.foretell", "--within", f"{left:.1f}", "--wait", f"{wait:.1f}"),
+            *(sys.executable, "-m", "gridmill.operations.foretell", "--within", f"{left:.1f}", "--wait", f"{wait:.1f}"),
             cwd=ROOT,
             env={**inherited, **environment},
             stdin=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ from typing import NotRequired, Optional, TypedDict
 
 import pulumi
 
-from gridmill.plan import PodPlan
+from gridmill.kernel.site_plan import PodPlan
 
 
 class PodNetworkArgs(TypedDict):

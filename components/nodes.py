@@ -5,7 +5,7 @@ from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 
-from gridmill.plan import HostPlan
+from gridmill.kernel.site_plan import HostPlan
 
 
 class NodeGroupArgs(TypedDict):

@@ -9,7 +9,7 @@ from components.ansible_run import Phase, ansible_run
 from components.network import PodNetwork, pod_network_args
 from components.nodes import node_group
 from components.power import PowerBudget, power_budget_args
-from gridmill.plan import HostPlan, PodPlan
+from gridmill.kernel.site_plan import HostPlan, PodPlan
 
 
 class PodArgs(TypedDict):

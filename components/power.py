@@ -7,8 +7,8 @@ from typing import Any, Optional, TypedDict
 
 import pulumi
 
-from gridmill.plan import PowerPlan
-from gridmill.plan.power_levels import PowerLevel, PowerLevels, levels_text
+from gridmill.kernel.site_plan import PowerPlan
+from gridmill.power.levels import PowerLevel, PowerLevels, levels_text
 
 
 class PowerBudgetArgs(TypedDict):

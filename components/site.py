@@ -13,10 +13,10 @@ from components.pod import Pod
 from components.power import SitePower
 from components.slurm import Acceptance, KeyRotation, SlurmControl
 from components.storage import Storage, StorageExports
-from gridmill.plan import SitePlan
-from gridmill.plan.change import Holdings
-from gridmill.render.documents import ACCEPTANCE, CONTROL, EXPORTS, KEYS, STORAGE, documents
-from operations.playbooks import playbook_digest
+from gridmill.compare.change import Holdings
+from gridmill.documents import ACCEPTANCE, CONTROL, EXPORTS, KEYS, STORAGE, documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.playbooks import playbook_digest
 
 SUMMARY_VERSION = 1
 """Version of the exported summary; it grows, it does not change."""

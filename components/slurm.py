@@ -7,7 +7,7 @@ import pulumi
 from pulumi_command import local
 
 from components.ansible_run import Phase, ansible_run
-from gridmill.plan import SlurmPlan
+from gridmill.kernel.site_plan import SlurmPlan
 
 
 class SlurmControlArgs(TypedDict):

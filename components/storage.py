@@ -7,7 +7,7 @@ import pulumi
 from pulumi_command import local
 
 from components.ansible_run import Phase, ansible_run
-from gridmill.plan import StoragePlan
+from gridmill.features.storage.plan import StoragePlan
 
 
 class StorageArgs(TypedDict):

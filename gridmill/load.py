@@ -5,23 +5,22 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gridmill.catalog import Catalog, load_catalog
-from gridmill.errors import Path as ProblemPath
-from gridmill.errors import Problem, ProblemsError
-from gridmill.model import Site
-from gridmill.model.like import resolve_likes
-from gridmill.model.machines import LARGEST_LIST, ListedMachine, Machine, parse_machine_list
-from gridmill.model.partial import NotTypedError, has, read_site
-from gridmill.model.ranges import as_written
-from gridmill.model.secrets import secret_problems
-from gridmill.rules import check
-from gridmill.rules.machines import NodeKey, identities
-from gridmill.rules.power import PowerWork, work_out
-from gridmill.yaml_lines import MAXIMUM_CHARACTERS, parse
+from gridmill.catalog import load_catalog
+from gridmill.core.errors import Path as ProblemPath
+from gridmill.core.errors import Problem, ProblemsError
+from gridmill.core.secrets import secret_problems
+from gridmill.core.sections.like import resolve_likes
+from gridmill.core.sections.machines import LARGEST_LIST, ListedMachine, parse_machine_list
+from gridmill.core.sections.partial import NotTypedError, has, read_site
+from gridmill.core.yaml_lines import MAXIMUM_CHARACTERS, parse
+from gridmill.features.hosts.machines import identities
+from gridmill.kernel.definition import Definition, written
+from gridmill.power import work_out
+from gridmill.problems import check
 
 SITE_KEY = "gridmill:site"
 LARGEST_KEY = 65536
@@ -33,35 +32,6 @@ LARGEST_CONFIGURATION = 120_000
 
 
 _DATE_OF_GO = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}) 00:00:00 \+0000 UTC")
-
-
-@dataclass(frozen=True)
-class Definition:
-    """A checked site with its catalogue, and where each part of it stands in which file."""
-
-    site: Site
-    catalog: Catalog
-    keys: dict[str, str] = field(default_factory=dict)
-    """Public keys of package sources and certificates of a directory, beside the stack: text by file name."""
-    file: str = ""
-    lines: dict[ProblemPath, int] = field(default_factory=dict)
-    data: Any = None
-    machines: dict[NodeKey, Machine] = field(default_factory=dict)
-    """What machines are known by, as far as the stack or a vendor's list says."""
-    later: tuple[Problem, ...] = ()
-    """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
-    worked: PowerWork | None = field(default=None, compare=False, repr=False)
-    """Its power as the rules worked it out; `power` gives it."""
-
-    @property
-    def power(self) -> PowerWork:
-        """Its power: as the rules worked it out, or anew where the site was changed since."""
-        kept = self.worked
-        return kept if kept and kept.of(self.site, self.catalog) else work_out(self.site, self.catalog)
-
-    def placed(self, problem: Problem) -> Problem:
-        """A problem of this site at the file, line and place that a person wrote."""
-        return _written(problem, self.data).located(self.file, self.lines)
 
 
 def load_definition(path: Path, *, to_look: bool = False) -> Definition:
@@ -120,8 +90,8 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     unfilled = {problem.path[:2] for problem in unlike}  # what such a pod lacks, the other one would have said
     untyped = [problem for problem in untyped if problem.message != "missing" or problem.path[:2] not in unfilled]
     named = {problem.path for problem in secrets}
-    written = (_written(problem, data) for problem in [*unlike, *untyped])
-    problems = [*secrets, *(problem for problem in written if problem.path not in named)]
+    placed = (written(problem, data) for problem in [*unlike, *untyped])
+    problems = [*secrets, *(problem for problem in placed if problem.path not in named)]
     problems = [problem.located(file, lines) for problem in problems]
     if site is None or not has(site, "name"):
         raise ProblemsError(problems)
@@ -136,7 +106,7 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     with contextlib.suppress(NotTypedError):
         work = work_out(site, catalog)
     judged = [*unread, *check(site, catalog, keys, listed, work)]
-    judged = [_written(problem, data).located(file, lines) for problem in judged]
+    judged = [written(problem, data).located(file, lines) for problem in judged]
     if problems:
         raise ProblemsError([*problems, *judged])
     return Definition(site, catalog, keys, file, lines, data, identities(site, listed), worked=work), judged
@@ -164,11 +134,6 @@ def load_keys(directory: Path) -> dict[str, str]:
             text = ""
         found[path.name] = text if len(text) <= LARGEST_KEY else ""
     return found
-
-
-def _written(problem: Problem, data: Any) -> Problem:
-    """The problem at the place that a person wrote."""
-    return replace(problem, path=as_written(problem.path, data))
 
 
 def _listed_machines(path: Path, root: Path) -> tuple[list[ListedMachine], list[Problem]]:

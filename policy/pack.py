@@ -15,11 +15,12 @@ from pulumi_policy import (
     ResourceValidationPolicy,
 )
 
-from gridmill.errors import Problem, ProblemsError
-from gridmill.load import Definition, examine_definition
-from gridmill.rules.policies import POLICIES, Case
-from gridmill.rules.policies import Policy as Rule
-from operations.stack_facts import policy_case
+from gridmill.core.errors import Problem, ProblemsError
+from gridmill.kernel.definition import Definition
+from gridmill.load import examine_definition
+from gridmill.operations.stack_facts import policy_case
+from gridmill.policies import POLICIES, Case
+from gridmill.policies import Policy as Rule
 
 NAME = "gridmill"
 SITE = "gridmill:index:Site"

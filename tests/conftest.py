@@ -9,8 +9,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from gridmill.load import Definition, load_definition
-from gridmill.plan import SitePlan, plan_site
+from gridmill.kernel.definition import Definition
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.load import load_definition
+from gridmill.plan import plan_site
 
 # how long an example takes says more about the machine than about the code; the same examples for everyone
 hypothesis.settings.register_profile("gridmill", deadline=None, derandomize=True)

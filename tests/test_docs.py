@@ -85,7 +85,7 @@ def segments(command: str) -> Iterator[list[str]]:
 def wrong(words: list[str], *, whole: bool) -> str:
     """What is wrong with one simple command; nothing when it is fine or none of ours."""
     match words:
-        case [python, "-m", "lab", *rest] if "python" in python:
+        case [python, "-m", "gridmill.lab", *rest] if "python" in python:
             name = "lab"
         case [program, *rest] if program.rsplit("/", 1)[-1] in {"gridmill", "lab", "make"}:
             name = program.rsplit("/", 1)[-1]
@@ -135,7 +135,7 @@ def test_commands_exist(path: Path) -> None:
         "make labb",
         "make lab && gridmill plan",
         ".venv/bin/lab rack",
-        "python -m lab up --stak x",
+        "python -m gridmill.lab up --stak x",
         "python3 tools/engin.py env",
         "cat x | .venv/bin/gridmill summery",
     ],

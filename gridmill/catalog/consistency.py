@@ -7,9 +7,9 @@ from typing import Any
 
 from gridmill.catalog.meter_schema import MeterSku
 from gridmill.catalog.schema import Equipment, Gpu, Node, Pdu, UpsModule
-from gridmill.errors import Path, Problem
-from gridmill.model.base import Part
-from gridmill.units import kilowatts
+from gridmill.core.base import Part
+from gridmill.core.errors import Path, Problem
+from gridmill.core.units import kilowatts
 
 HARDWARE = (Gpu, Node, Equipment, Pdu, UpsModule, MeterSku)
 """Entries of which every number must have a source."""

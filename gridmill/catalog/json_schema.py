@@ -6,7 +6,7 @@ from typing import Any
 
 from gridmill.catalog.meter_schema import MeterSku
 from gridmill.catalog.schema import CoolingUnit, Equipment, Gpu, Node, Pdu, UpsModule
-from gridmill.model.base import Part
+from gridmill.core.base import Part
 
 SKUS: dict[str, type[Part]] = {
     "cooling": CoolingUnit,

@@ -12,19 +12,10 @@ from pydantic import ValidationError
 
 from gridmill.catalog.consistency import entry_problems, node_problems
 from gridmill.catalog.meter_schema import MeterSku
-from gridmill.catalog.schema import (
-    Compatibility,
-    CoolingUnit,
-    Equipment,
-    Gpu,
-    Node,
-    Pdu,
-    SoftwareSet,
-    UpsModule,
-)
-from gridmill.errors import Problem, ProblemsError
-from gridmill.model.diagnose import problems_of
-from gridmill.yaml_lines import parse
+from gridmill.catalog.schema import Compatibility, CoolingUnit, Equipment, Gpu, Node, Pdu, SoftwareSet, UpsModule
+from gridmill.core.diagnose import problems_of
+from gridmill.core.errors import Problem, ProblemsError
+from gridmill.core.yaml_lines import parse
 
 BUILT_IN = Path(__file__).parent
 _Entry = TypeVar("_Entry", Gpu, Node, Equipment, CoolingUnit, Pdu, UpsModule, SoftwareSet, Compatibility, MeterSku)

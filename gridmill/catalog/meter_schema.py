@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gridmill.catalog.sources import Source
-from gridmill.model.base import LineText, Part, SkuId, text
+from gridmill.core.base import LineText, Part, SkuId, text
 
 Register = Annotated[int, Field(ge=0, le=65535)]
 """Address of a value's first register as it goes over the wire, counted from 0."""

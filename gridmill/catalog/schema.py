@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gridmill.catalog.sources import Source
-from gridmill.model.base import LineText, Part, SkuId
-from gridmill.model.software import Fingerprint, OriginName, SourceUrl, Version
-from gridmill.units import Bytes, VoltAmperes, Watts
+from gridmill.core.base import LineText, Part, SkuId
+from gridmill.core.units import Bytes, VoltAmperes, Watts
+from gridmill.core.versions import Fingerprint, OriginName, SourceUrl, Version
 
 
 class GpuPower(Part):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gridmill.model.base import LineText, Part
+from gridmill.core.base import LineText, Part
 
 Confidence = Literal["data-sheet", "documented", "measured", "unverified", "simulated"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import ansible.module_utils
 import pytest
 
-from bundle.plays import Plays
-from bundle.steps import Compiler
+from gridmill.operations.bundle.plays import Plays
+from gridmill.operations.bundle.steps import Compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = str(ROOT / "playbooks" / "plugins" / "module_utils")

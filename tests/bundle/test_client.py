@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from bundle import client as module
-from bundle.client import Client, Job, Where
-from bundle.code import ANSIBLE, Object, code_of
-from bundle.manifest import bundle_of
-from bundle.steps import HostSteps, Step
-from operations.document import Connection
+from gridmill.operations.bundle import client as module
+from gridmill.operations.bundle.client import Client, Job, Where
+from gridmill.operations.bundle.code import ANSIBLE, Object, code_of
+from gridmill.operations.bundle.manifest import bundle_of
+from gridmill.operations.bundle.steps import HostSteps, Step
+from gridmill.operations.document import Connection
 
 PAUSE = 0.05
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bundle.errors import NotCompilableError, TaskFailedError
-from bundle.steps import Compiler
-from operations.run.ansible import BUNDLED
+from gridmill.operations.bundle.errors import NotCompilableError, TaskFailedError
+from gridmill.operations.bundle.steps import Compiler
+from gridmill.operations.run.ansible import BUNDLED
 from tests.bundle.conftest import ROOT, Compile
 
 PLAYBOOKS = ROOT / "playbooks"

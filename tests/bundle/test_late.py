@@ -10,7 +10,7 @@ from ansible.module_utils.gridmill_node.late import LateError, value
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from bundle.expressions import Tree, tree_of
+from gridmill.operations.bundle.expressions import Tree, tree_of
 
 RESULTS: dict[str, Any] = {
     "__a": {"changed": True, "installed": ["slurmd=24.11", "age=1"], "pending": False},

@@ -17,8 +17,8 @@ import pytest
 from ansible.module_utils.gridmill_node import bundle_receiver
 from ansible.module_utils.gridmill_node.bundle_receiver import Receiver, RefusedError
 
-from bundle.code import ANSIBLE, ROOT, Object, code_of
-from bundle.manifest import SCHEMA, signed
+from gridmill.operations.bundle.code import ANSIBLE, ROOT, Object, code_of
+from gridmill.operations.bundle.manifest import SCHEMA, signed
 
 MODULES = [
     *(str(ANSIBLE / "modules" / f"{name}.py") for name in ("command", "copy", "file")),

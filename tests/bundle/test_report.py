@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bundle.report import FAILED, UNREACHABLE, Reporter
-from bundle.steps import Step
-from operations.run.results import RunResult
+from gridmill.operations.bundle.report import FAILED, UNREACHABLE, Reporter
+from gridmill.operations.bundle.steps import Step
+from gridmill.operations.run.results import RunResult
 
 
 def step(name: str, position: int, **more: Any) -> Step:

@@ -16,7 +16,7 @@ from gridmill.catalog.json_schema import SKUS, sku_schemas
 from gridmill.catalog.loader import BUILT_IN
 from gridmill.catalog.schema import Equipment, Gpu, Node
 from gridmill.catalog.sources import Source
-from gridmill.plan.sizing import Question, size
+from gridmill.power.sizing import Question, size
 from tests.conftest import ROOT
 
 KINDS = {

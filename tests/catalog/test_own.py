@@ -11,7 +11,7 @@ import yaml
 
 from gridmill.catalog import load_catalog
 from gridmill.catalog.loader import BUILT_IN
-from gridmill.errors import ProblemsError
+from gridmill.core.errors import ProblemsError
 from tests.conftest import ROOT
 
 GPU = (BUILT_IN / "gpus" / "h100-nvl.yaml").read_text(encoding="utf-8")

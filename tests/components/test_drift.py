@@ -12,7 +12,7 @@ import pytest
 
 from components import drift
 from components.drift import HandChanges
-from gridmill.plan import SitePlan
+from gridmill.kernel.site_plan import SitePlan
 from tests.components.test_host_preview import said
 
 __all__ = ["said"]
@@ -61,7 +61,7 @@ def test_the_word_of_a_phase(
     assert found.word("pod-a") == "2026-11-22T09:00:00Z pod-a-r1-u[01,09]"
     assert found.word("storage") == "2026-11-22T09:00:00Z pod-a-r1-u09"
     assert found.word("control") == ""
-    assert asked == [["-m", "operations.preview.hand_changes", "lab", "--within", "120.0", "--fresh"]]
+    assert asked == [["-m", "gridmill.operations.preview.hand_changes", "lab", "--within", "120.0", "--fresh"]]
     assert said == [
         ("warn", "not as the last run left it; an update puts it back:\n"
          "  pod-a-r1-u01  pod-a: file /etc/hosts: other content\n  pod-a-r1-u01  pod-a: unit chrony: is not running\n"

@@ -12,7 +12,7 @@ import pulumi
 import pytest
 
 from components.host_preview import HostPreview
-from gridmill.plan import SitePlan
+from gridmill.kernel.site_plan import SitePlan
 
 DOCUMENT = {"scope": "pod-a", "hosts": {}}
 SECRET = "GRIDMILL_SECRET_X"  # noqa: S105 - a name
@@ -116,7 +116,7 @@ def test_the_command_gets_documents_digests_and_secrets_and_nothing_of_pulumi(
         HostPreview(True, 120), process, monkeypatch, new_inputs={"environment": environment},
         old_inputs={"stdin": '{"scope": "before"}'},
     )  # fmt: skip
-    assert command[1:3] == ("-m", "operations.foretell") and "canary" not in str(command)
+    assert command[1:3] == ("-m", "gridmill.operations.foretell") and "canary" not in str(command)
     assert process.given == {"document": DOCUMENT, "before": {"scope": "before"}}
     assert options["env"][SECRET] == "canary-2"
     assert not [name for name in options["env"] if name.startswith("PULUMI_")]

@@ -11,9 +11,10 @@ import pytest
 import yaml
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
-from gridmill.plan import SitePlan, plan_site
-from gridmill.render.documents import documents
+from gridmill.plan import plan_site
 from tests.conftest import ROOT
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105
@@ -122,13 +123,13 @@ def test_the_seam(recorder: Recorder, lab_plan: SitePlan) -> Any:
     """Exact command, standard input and environment of a phase; nothing that would replace or grow."""
 
     def check(_: object) -> None:
-        from operations.playbooks import playbook_digest  # noqa: PLC0415
+        from gridmill.operations.playbooks import playbook_digest  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
 
         inputs = dict(recorder.resources["lab-pod-a-converge"].inputs)
         assert json.loads(inputs.pop("stdin")) == documents(lab_plan)["pod-a"]
         assert inputs == {
-            "create": "exec ./.venv/bin/python -m operations.converge apply",
-            "delete": "exec ./.venv/bin/python -m operations.converge remove",
+            "create": "exec ./.venv/bin/python -m gridmill.operations.converge apply",
+            "delete": "exec ./.venv/bin/python -m gridmill.operations.converge remove",
             "environment": {"GRIDMILL_DIGEST_ROLES": playbook_digest(ROOT)},
             "addPreviousOutputInEnv": False,
             "logging": "stderr",
@@ -192,7 +193,7 @@ def test_every_pulumi_test_is_decorated() -> None:
 
 
 def test_the_playbook_digest_follows_content_and_names(tmp_path: Path) -> None:
-    from operations.playbooks import playbook_digest  # noqa: PLC0415
+    from gridmill.operations.playbooks import playbook_digest  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
 
     (tmp_path / "playbooks" / "__pycache__").mkdir(parents=True)
     (tmp_path / "ansible.cfg").write_text("")

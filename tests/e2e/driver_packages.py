@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from lab.keys import ensure_signing_key, sign_release
+from gridmill.lab.keys import ensure_signing_key, sign_release
 
 ORIGIN = "gridmill-test"
 SMI = """\

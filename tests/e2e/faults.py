@@ -17,7 +17,7 @@ PROCESSES = {
     "engine": ("pulumi", "up"),
     "program": ("pulumi-language-python-exec",),
     "command plugin": ("resource-command",),
-    "runner": ("operations.converge", "apply"),
+    "runner": ("gridmill.operations.converge", "apply"),
     "playbook": ("/playbooks/", ".yml"),
 }
 """What runs during an `up`, by the words that its command line has."""

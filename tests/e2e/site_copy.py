@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from operations.directories import state_directory
+from gridmill.operations.directories import state_directory
 from tests.conftest import ROOT
 
 NAME = "e2e"
@@ -129,7 +129,9 @@ class SiteCopy:
     def lab(self, *arguments: str, check: bool = True) -> Done:
         """`lab ...` for this site."""
         command, *rest = arguments
-        return self.run(".venv/bin/python", "-m", "lab", command, "--stack", self.stack_file.name, *rest, check=check)
+        return self.run(
+            ".venv/bin/python", "-m", "gridmill.lab", command, "--stack", self.stack_file.name, *rest, check=check
+        )
 
     def pulumi(self, *arguments: str, check: bool = True) -> Done:
         """`pulumi ... --stack e2e`."""
@@ -137,13 +139,13 @@ class SiteCopy:
 
     def phases(self) -> list[str]:
         """The phases that converge machines, in their order."""
-        plan = json.loads(self.run(".venv/bin/python", "-m", "operations.cli", "plan", NAME, "--json").stdout)
+        plan = json.loads(self.run(".venv/bin/python", "-m", "gridmill.operations.cli", "plan", NAME, "--json").stdout)
         return ["storage", "control", *(pod["key"] for pod in plan["pods"])]
 
     def converge(self, phase: str, action: str) -> dict[str, list[str]]:
         """Run one phase over all its machines, whatever their seals say; the tasks that changed something, by machine."""
-        document = self.run(".venv/bin/python", "-m", "operations.cli", "document", NAME, phase).stdout
-        self.run(".venv/bin/python", "-m", "operations.converge", action, "--full", stdin=document)
+        document = self.run(".venv/bin/python", "-m", "gridmill.operations.cli", "document", NAME, phase).stdout
+        self.run(".venv/bin/python", "-m", "gridmill.operations.converge", action, "--full", stdin=document)
         return self.changes(phase, action)
 
     def changes(self, phase: str, action: str) -> dict[str, list[str]]:

@@ -11,8 +11,8 @@ import time
 import pytest
 from testinfra.host import Host
 
-from gridmill.plan.hostlist import fold
-from operations.run.ansible import runtime_directory
+from gridmill.core.hostlist import fold
+from gridmill.operations.run.ansible import runtime_directory
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import SiteCopy
 from tests.e2e.watch import command_lines, logins
@@ -32,7 +32,7 @@ def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
 
 
 def test_bare_machines_fulfil_the_entry_contract(site: SiteCopy) -> None:
-    done = site.run(".venv/bin/python", "-m", "operations.cli", "preflight", "e2e", "--json")
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "preflight", "e2e", "--json")
     assert json.loads(done.stdout) == {"ok": True, "machines": 4, "findings": [], "skipped": {}}
 
 
@@ -187,7 +187,7 @@ def test_admins_can_enter_and_passwords_cannot(controller: Host, store: Host) ->
 
 
 def test_status_shows_the_plan_beside_slurm_and_the_ledger(site: SiteCopy) -> None:
-    done = site.run(".venv/bin/python", "-m", "operations.cli", "status", "e2e", "--json")
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "status", "e2e", "--json")
     status = json.loads(done.stdout)
     assert status["ok"] is True
     nodes = {node["name"]: node for node in status["nodes"]}
@@ -212,14 +212,14 @@ def test_converging_again_changes_nothing_on_any_host(site: SiteCopy) -> None:
     """The recorded phase run once more by hand: changed=0 on every host."""
     for name in ("e2e-control-converge", "e2e-pod-a-converge"):
         document = site.resources()[name]["inputs"]["stdin"]
-        done = site.run(".venv/bin/python", "-m", "operations.converge", "apply", "--full", stdin=document)
+        done = site.run(".venv/bin/python", "-m", "gridmill.operations.converge", "apply", "--full", stdin=document)
         hosts = json.loads(done.stdout)["hosts"]
         assert {host: result["changed"] for host, result in hosts.items()} == dict.fromkeys(hosts, 0)
 
 
 def test_check_mode_predicts_no_change(site: SiteCopy) -> None:
     document = site.resources()["e2e-pod-a-converge"]["inputs"]["stdin"]
-    done = site.run(".venv/bin/python", "-m", "operations.converge", "check", "--full", stdin=document)
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.converge", "check", "--full", stdin=document)
     assert all(result["changed"] == 0 for result in json.loads(done.stdout)["hosts"].values())
 
 
@@ -373,7 +373,7 @@ def test_a_second_lab_on_the_same_addresses_is_refused(site: SiteCopy) -> None:
     other.write_text(text.replace("name: e2e\n", "name: other\n").replace("/lab/e2e/", "/lab/other/"), "utf-8")
     skus = site.directory / "inventories" / "other"
     skus.symlink_to(site.directory / "inventories" / "e2e")
-    done = site.run(".venv/bin/python", "-m", "lab", "up", "--stack", other.name, check=False)
+    done = site.run(".venv/bin/python", "-m", "gridmill.lab", "up", "--stack", other.name, check=False)
     assert done.status == 1
     assert re.search(r"198\.19\.16\.0/20 .*clashes with .* on gm-e2e", done.text), done.text
     other.unlink()

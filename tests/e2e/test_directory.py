@@ -22,8 +22,8 @@ pytestmark = [pytest.mark.trial]
 STORE = NODES["store"][0]
 SERVER = f"{STORE}.e2e.gridmill.test"
 SCRIPT = ROOT / "tests" / "e2e" / "directory_server.sh"
-DOCUMENT = (".venv/bin/python", "-m", "operations.cli", "document", NAME, "control")
-CONVERGE = (".venv/bin/python", "-m", "operations.converge", "apply", "--full")
+DOCUMENT = (".venv/bin/python", "-m", "gridmill.operations.cli", "document", NAME, "control")
+CONVERGE = (".venv/bin/python", "-m", "gridmill.operations.converge", "apply", "--full")
 BEFORE: list[str] = []
 """The stack definition before the directory came."""
 DIRECTORY = f"""      directory:

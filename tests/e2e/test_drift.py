@@ -30,7 +30,7 @@ def checked(site: SiteCopy) -> Iterator[SiteCopy]:
 
 def drift(site: SiteCopy) -> tuple[int, dict[str, set[str]]]:
     """Exit status, and by machine what differs."""
-    done = site.run(".venv/bin/python", "-m", "operations.cli", "drift", NAME, "--json", check=False)
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "drift", NAME, "--json", check=False)
     hosts: list[dict[str, Any]] = json.loads(done.stdout)["hosts"]
     return done.status, {
         host["name"]: {f"{one['kind']} {one['name']}" for one in host["differences"]}

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from gridmill.openpgp import fingerprint
-from lab.rack import load_rack
+from gridmill.core.openpgp import fingerprint
+from gridmill.lab.rack import load_rack
 from tests.e2e import driver_packages
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import NAME, SiteCopy

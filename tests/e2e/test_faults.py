@@ -20,7 +20,7 @@ from tests.e2e.site_copy import NAME, SiteCopy
 pytestmark = [pytest.mark.soak]
 
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
-GRIDMILL = (".venv/bin/python", "-m", "operations.cli")
+GRIDMILL = (".venv/bin/python", "-m", "gridmill.operations.cli")
 SLOW_KBIT = 256
 ALL = (CONTROLLER, STORE, GPU_1, GPU_2)
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from operations.document import Connection
-from operations.record.lease import Ask, ask_keeper
+from gridmill.operations.document import Connection
+from gridmill.operations.record.lease import Ask, ask_keeper
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import NAME, Done, SiteCopy
 
@@ -30,14 +30,14 @@ FENCE = "/var/lib/gridmill/fence"
 
 
 def journal(site: SiteCopy) -> dict[str, Any]:
-    done = site.run(".venv/bin/python", "-m", "operations.cli", "journal", NAME, "--last", "0", "--json")
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "journal", NAME, "--last", "0", "--json")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def storage(site: SiteCopy) -> Done:
-    document = site.run(".venv/bin/python", "-m", "operations.cli", "document", NAME, "storage").stdout
-    return site.run(".venv/bin/python", "-m", "operations.converge", "apply", stdin=document, check=False)
+    document = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "document", NAME, "storage").stdout
+    return site.run(".venv/bin/python", "-m", "gridmill.operations.converge", "apply", stdin=document, check=False)
 
 
 @pytest.fixture
@@ -77,6 +77,6 @@ def test_a_machine_refuses_a_run_that_has_lost_the_site(site: SiteCopy, store: H
 def test_an_edited_journal_shows(site: SiteCopy, controller: Host) -> None:
     path = "/var/lib/gridmill/journal.jsonl"
     controller.check_output(f'sed -i.kept \'2s/"who": "[^"]*"/"who": "nobody"/\' {path}')
-    done = site.run(".venv/bin/python", "-m", "operations.cli", "journal", NAME, check=False)
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "journal", NAME, check=False)
     controller.check_output(f"mv {path}.kept {path}")
     assert done.status == 1 and "BROKEN: line 2: was edited" in done.stdout

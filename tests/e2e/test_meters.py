@@ -13,7 +13,7 @@ from tests.e2e.site_copy import SiteCopy
 
 pytestmark = [pytest.mark.trial]
 
-COMMAND = (".venv/bin/python", "-m", "operations.cli")
+COMMAND = (".venv/bin/python", "-m", "gridmill.operations.cli")
 LOAD = "/run/gridmill-lab/gpus.load"
 FRESH_S = 2.5
 """Seconds after which a simulated meter looks again."""

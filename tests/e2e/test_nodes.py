@@ -35,7 +35,7 @@ SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill
 
 
 def status(site: SiteCopy) -> dict[str, Any]:
-    done = site.run(".venv/bin/python", "-m", "operations.cli", "status", "e2e", "--json", check=False)
+    done = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "status", "e2e", "--json", check=False)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -103,7 +103,9 @@ def test_a_pod_joins_after_a_kill_while_a_machine_in_maintenance_is_off(site: Si
     site.edit(FROM, "")
     site.lab("up")
     power_off(site, GPU_2)
-    preflight = json.loads(site.run(".venv/bin/python", "-m", "operations.cli", "preflight", "e2e", "--json").stdout)
+    preflight = json.loads(
+        site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "preflight", "e2e", "--json").stdout
+    )
     assert preflight == {"ok": True, "machines": 4, "findings": [], "skipped": {GPU_2: f"maintenance: {TEXT}"}}
     killed(site, "pod-b: nvidia")
     locked = site.pulumi("up", "--yes", check=False)

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.engine]
 GPU_1 = NODES["gpu1"][0]
 FILE = "/etc/security/limits.d/90-gridmill.conf"
 """A file of ours that no unit is told to read again, so that putting its content back puts everything back."""
-GRIDMILL = (".venv/bin/python", "-m", "operations.cli")
+GRIDMILL = (".venv/bin/python", "-m", "gridmill.operations.cli")
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def test_the_limit_is_in_force_before_slurmd_and_verified(site: SiteCopy, gpu1: 
 
 def test_a_limit_changed_by_hand_is_foretold_and_mended(site: SiteCopy, gpu1: Host) -> None:
     gpu1.check_output("nvidia-smi --id=3 --power-limit=450")
-    command = (".venv/bin/python", "-m", "operations.cli")
+    command = (".venv/bin/python", "-m", "gridmill.operations.cli")
     status = json.loads(site.run(*command, "status", "e2e", "--json", check=False).stdout)
     problems = {node["name"]: node["problems"] for node in status["nodes"] if node["problems"]}
     assert problems == {"pod-a-r1-u01": [f"GPU 3: power limit 450 W, planned {CAP_W} W"]}

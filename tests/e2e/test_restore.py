@@ -17,7 +17,7 @@ from tests.e2e.site_copy import SiteCopy
 
 pytestmark = [pytest.mark.trial]
 
-GRIDMILL = (".venv/bin/python", "-m", "operations.cli")
+GRIDMILL = (".venv/bin/python", "-m", "gridmill.operations.cli")
 ACCOUNTED = "sacct --allusers --noheader --parsable2 --allocations --starttime 1970-01-01 --format=JobID,JobName,State"
 DIGESTS = "sha256sum /etc/slurm/slurm.jwks /var/lib/gridmill/ledger/*.json"
 SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill --chdir=/ --output=/dev/null"

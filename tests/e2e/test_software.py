@@ -19,10 +19,10 @@ import pytest
 import yaml
 from testinfra.host import Host
 
+from gridmill.core.openpgp import fingerprint
+from gridmill.documents import documents
 from gridmill.load import build_definition
-from gridmill.openpgp import fingerprint
 from gridmill.plan import plan_site
-from gridmill.render.documents import documents
 from tests.conftest import ROOT, without_power
 from tests.e2e import driver_packages
 from tests.e2e.conftest import NODES
@@ -121,7 +121,7 @@ class Driver:
 
     def converge(self, document: dict[str, Any], action: str, *, check: bool = True) -> tuple[list[str], str]:
         """Tasks that changed something, or would, and what the runner said."""
-        command = [".venv/bin/python", "-m", "operations.converge", action, "--full"]
+        command = [".venv/bin/python", "-m", "gridmill.operations.converge", action, "--full"]
         done = self.site.run(*command, stdin=json.dumps(document), check=check)
         assert (done.status == 0) is check, done.text[-3000:]
         return self.site.changes("driver", action)[STORE], done.text
@@ -146,7 +146,7 @@ def upload(site: SiteCopy, directory: Path, into: str, machine: str = STORE) -> 
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         archive.add(directory, ".")
     unpack = f"sudo sh -c 'rm -rf {into} && mkdir -p {into} && base64 -d | tar --no-same-owner -xz -C {into}'"
-    arguments = [".venv/bin/python", "-m", "lab", "ssh", "--stack", site.stack_file.name, machine, unpack]
+    arguments = [".venv/bin/python", "-m", "gridmill.lab", "ssh", "--stack", site.stack_file.name, machine, unpack]
     site.run(*arguments, stdin=base64.b64encode(buffer.getvalue()).decode())
 
 

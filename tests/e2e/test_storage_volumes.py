@@ -91,7 +91,7 @@ def test_a_volume_comes_back_with_its_data_and_a_quota_follows(site: SiteCopy, g
 
 def order(site: SiteCopy, what: str) -> None:
     """An order to whoever changes nodes in waves, from another terminal."""
-    site.run(".venv/bin/python", "-m", "operations.cli", "rollout", NAME, what)
+    site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "rollout", NAME, what)
 
 
 def all_idle(controller: Host) -> None:

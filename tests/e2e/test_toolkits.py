@@ -15,10 +15,10 @@ import pytest
 import yaml
 from testinfra.host import Host
 
+from gridmill.core.openpgp import fingerprint
+from gridmill.documents import documents
 from gridmill.load import build_definition
-from gridmill.openpgp import fingerprint
 from gridmill.plan import plan_site
-from gridmill.render.documents import documents
 from tests.conftest import ROOT, without_power
 from tests.e2e import driver_packages
 from tests.e2e.conftest import NODES
@@ -76,7 +76,7 @@ class Toolkits:
         return document
 
     def converge(self, wanted: dict[str, str], action: str, *options: str) -> dict[str, list[str]]:
-        command = [".venv/bin/python", "-m", "operations.converge", action, *options]
+        command = [".venv/bin/python", "-m", "gridmill.operations.converge", action, *options]
         done = self.site.run(*command, stdin=json.dumps(self.document(wanted)))
         self.said = done.text
         return self.site.changes("toolkits", action)

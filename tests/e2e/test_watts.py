@@ -70,7 +70,7 @@ def test_a_job_beyond_the_budget_waits_and_starts_when_watts_are_free(
     second = controller.check_output(f"{SUBMIT} --gres=gpu:8 --nodes=1 --licenses=watts:1 --exclusive {SLEEP}")
     until(controller, second, "PENDING Licenses")  # a node is free, its watts are not
     assert told(controller, second, "%W") == f"watts:{NODE_W}"
-    status = site.run(".venv/bin/python", "-m", "operations.cli", "status", NAME, "--json", check=False)
+    status = site.run(".venv/bin/python", "-m", "gridmill.operations.cli", "status", NAME, "--json", check=False)
     jobs = json.loads(status.stdout)["power"]["jobs"]
     assert jobs == {
         "total_w": TOTAL_W,

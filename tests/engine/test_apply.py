@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from benchmarks.preview import STAND_IN
-from gridmill.plan.approval import plan_digest
+from gridmill.compare.approval import plan_digest
 from tests.engine.checkout import checkout_at
 from tests.operations.test_journal import filled
 from tests.operations.test_lease import Keeper
@@ -77,7 +77,9 @@ class Checkout:
     def preview(self) -> tuple[Path, dict[str, Any]]:
         """Make a plan."""
         file = self.place.parent / "plan.json"
-        done = self.run(".venv/bin/python", "-m", "operations.cli", "ci", "preview", "lab", "--plan", str(file))
+        done = self.run(
+            ".venv/bin/python", "-m", "gridmill.operations.cli", "ci", "preview", "lab", "--plan", str(file)
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         plan: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         assert plan["digest"] in done.stdout
@@ -85,7 +87,7 @@ class Checkout:
 
     def apply(self, plan: Path, *more: str) -> tuple[int, dict[str, Any], list[str]]:
         """Exit status, what was printed for machines, and what the runner was asked to do."""
-        command = (".venv/bin/python", "-m", "operations.cli", "apply", str(plan), "--json", *more)
+        command = (".venv/bin/python", "-m", "gridmill.operations.cli", "apply", str(plan), "--json", *more)
         done = self.run(*command)
         ran = self.place / "ran"
         lines = ran.read_text(encoding="utf-8").splitlines() if ran.exists() else []
@@ -104,10 +106,10 @@ class Checkout:
 def checkout(tmp_path: Path) -> Checkout:
     place, environment = checkout_at(tmp_path)
     for name, text in (("converge", RUNNER), ("foretell", FORETELLER)):
-        path = place / "operations" / f"{name}.py"
+        path = place / "gridmill" / "operations" / f"{name}.py"
         real = path.read_text(encoding="utf-8").partition('if __name__ == "__main__"')[0]
         path.write_text(f'{real}if __name__ == "__main__":\n{textwrap.indent(text, "    ")}', encoding="utf-8")
-    with (place / "operations" / "record" / "lease.py").open("a", encoding="utf-8") as file:
+    with (place / "gridmill" / "operations" / "record" / "lease.py").open("a", encoding="utf-8") as file:
         file.write(KEEPER)
     (place / "foretold").write_text(foretold("/etc/hosts"), encoding="utf-8")
     found = Checkout(place, environment)

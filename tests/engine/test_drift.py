@@ -37,7 +37,7 @@ DRIFT = {"hosts": {"pod-a-r1-u09": {"pod-a": ["unit chrony: is not running"]}}, 
 def test_drift_is_a_change_that_is_made_once(checkout: Checkout) -> None:
     place = checkout.place
     for name, text in (("converge", RUNNER), ("preview/hand_changes", JUDGES)):
-        path = place / "operations" / f"{name}.py"
+        path = place / "gridmill" / "operations" / f"{name}.py"
         head, main, tail = path.read_text(encoding="utf-8").partition('if __name__ == "__main__":\n')
         added = textwrap.indent(text, "    ")
         path.write_text(head + main + (tail + added if name == "converge" else added + tail), encoding="utf-8")

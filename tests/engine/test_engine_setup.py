@@ -273,9 +273,9 @@ def test_only_the_lab_gets_the_public_passphrase(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stack", "given", "left"),
     [
-        (["--stack", "lab"], "", "/lab/passphrase"),
+        (["--stack", "lab"], "", "/gridmill/lab/passphrase"),
         (["--stack", "gravelines"], "", ""),
-        (["--stack", "gravelines"], "lab/passphrase", ""),
+        (["--stack", "gravelines"], "gridmill/lab/passphrase", ""),
         (["--stack", "gravelines"], "/srv/own", "/srv/own"),
         (["--stack", "lab"], "/srv/own", "/srv/own"),
         ([], "", ""),

@@ -60,8 +60,8 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     place, environment = checkout_at(tmp_path)
-    (place / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
-    (place / "operations" / "foretell.py").write_text(FORETELLER, encoding="utf-8")
+    (place / "gridmill" / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
+    (place / "gridmill" / "operations" / "foretell.py").write_text(FORETELLER, encoding="utf-8")
     found = Checkout(place, environment)
     found.pulumi("stack", "init", "--secrets-provider", "passphrase")
     yield found

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import host_check, mounts
-from lab.cgroups import Hierarchy, hierarchies, memory_bytes
-from lab.errors import LabError
-from lab.host_check import Finding, install_command, missing_packages, require
-from lab.mounts import mount_points, remove_tree
-from lab.processes import ProcessRecord, run
-from lab.status import is_up, render
+from gridmill.lab import host_check, mounts
+from gridmill.lab.cgroups import Hierarchy, hierarchies, memory_bytes
+from gridmill.lab.errors import LabError
+from gridmill.lab.host_check import Finding, install_command, missing_packages, require
+from gridmill.lab.mounts import mount_points, remove_tree
+from gridmill.lab.processes import ProcessRecord, run
+from gridmill.lab.status import is_up, render
 
 HYBRID_MOUNTS = """\
 tmpfs /sys/fs/cgroup tmpfs rw 0 0

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lab import nspawn
-from lab.errors import LabError
-from lab.keys import check_inside, known_hosts
-from lab.machine import install_file, place_of
-from lab.mirrors import AptSettings, Mirrors
-from lab.packages import PREFERENCES, SOURCES
-from lab.rack import RackedGpus, RackedHost, RackedSite, decode, encode, load_rack
-from lab.racking import RackingSite, files
-from lab.rootfs import bootstrap_arguments, customize_script, digest, recipe
+from gridmill.lab import nspawn
+from gridmill.lab.errors import LabError
+from gridmill.lab.keys import check_inside, known_hosts
+from gridmill.lab.machine import install_file, place_of
+from gridmill.lab.mirrors import AptSettings, Mirrors
+from gridmill.lab.packages import PREFERENCES, SOURCES
+from gridmill.lab.rack import RackedGpus, RackedHost, RackedSite, decode, encode, load_rack
+from gridmill.lab.racking import RackingSite, files
+from gridmill.lab.rootfs import bootstrap_arguments, customize_script, digest, recipe
 
 GPUS = RackedGpus(
     model="NVIDIA H100 80GB HBM3",
@@ -28,7 +28,14 @@ GPU_HOST = RackedHost("pod-a-r1-u01", "pod-a-r1-u01.lab.example", "198.18.4.65",
 PLAIN_HOST = RackedHost("pod-a-r1-u40", "pod-a-r1-u40.lab.example", "198.18.4.104", None, None)
 SITE = RackingSite("lab", 20, 56, "198.18.0.1", "gridmill", "ssh-ed25519 AAAA", "-----BEGIN", "http://198.18.0.1:3142")
 RACK = RackedSite(
-    "lab", "lab.example", "198.18.0.0/20", "198.18.0.1", "gridmill", "/s/id", "/s/known_hosts", (GPU_HOST, PLAIN_HOST)
+    "lab",
+    "gridmill.lab.example",
+    "198.18.0.0/20",
+    "198.18.0.1",
+    "gridmill",
+    "/s/id",
+    "/s/known_hosts",
+    (GPU_HOST, PLAIN_HOST),
 )
 MIRRORS = Mirrors("http://mirror.example/debian", None)
 SETTINGS = AptSettings(proxy=None, check_valid_until=True, check_date=True)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from gridmill.lab import meters
+from gridmill.lab.errors import LabError
+from gridmill.lab.layout import SitePaths
+from gridmill.lab.metered_load import draw_w, racked_meters, readings
+from gridmill.lab.rack import RackedSite, decode, encode, load_rack
 from gridmill.load import load_definition
 from gridmill.plan import plan_site
-from lab import meters
-from lab.errors import LabError
-from lab.layout import SitePaths
-from lab.metered_load import draw_w, racked_meters, readings
-from lab.rack import RackedSite, decode, encode, load_rack
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from lab.errors import LabError
-from lab.mirrors import MIRROR_VARIABLE, Source, choose, host_sources, parse_apt_settings, parse_deb822, parse_one_line
+from gridmill.lab.errors import LabError
+from gridmill.lab.mirrors import (
+    MIRROR_VARIABLE,
+    Source,
+    choose,
+    host_sources,
+    parse_apt_settings,
+    parse_deb822,
+    parse_one_line,
+)
 
 DEBIAN = """\
 Types: deb deb-src

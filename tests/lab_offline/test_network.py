@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from lab import network
-from lab.network import Bridge, bridge_name, bring_up, find_clash, mac_address
+from gridmill.lab import network
+from gridmill.lab.network import Bridge, bridge_name, bring_up, find_clash, mac_address
 
 BRIDGE = Bridge("gm-lab", "198.18.0.1", "198.18.0.0/20", "Gridmill lab 'lab' of /state/lab")
 DEFAULT = {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.errors import LabError
-from lab.proxy import ProxySettings, render_configuration
+from gridmill.lab.errors import LabError
+from gridmill.lab.proxy import ProxySettings, render_configuration
 
 
 def settings(upstream: str | None = None) -> ProxySettings:

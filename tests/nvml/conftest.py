@@ -13,7 +13,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
-SOURCES = Path(__file__).resolve().parents[2] / "lab" / "nvml"
+SOURCES = Path(__file__).resolve().parents[2] / "gridmill" / "lab" / "nvml"
 
 DGX_H100 = {
     "model": "NVIDIA H100 80GB HBM3",

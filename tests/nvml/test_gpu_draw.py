@@ -9,7 +9,7 @@ from pathlib import Path
 import pynvml
 import pytest
 
-from lab import gpu_draw
+from gridmill.lab import gpu_draw
 
 
 def test_a_meter_sees_what_nvml_tells(gpus: list[object], library: Path) -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from gridmill.load import Definition
-from gridmill.plan import SitePlan
-from gridmill.plan.approval import SCHEMA, plan_digest
-from gridmill.render.documents import documents
-from operations import cli
-from operations.document import read_document
-from operations.errors import OperationError
-from operations.preview import approved_plan
-from operations.preview.approved_plan import (
+from gridmill.compare.approval import SCHEMA, plan_digest
+from gridmill.documents import documents
+from gridmill.kernel.definition import Definition
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import cli
+from gridmill.operations.document import read_document
+from gridmill.operations.errors import OperationError
+from gridmill.operations.preview import approved_plan
+from gridmill.operations.preview.approved_plan import (
     contents,
     document_digests,
     journal_end,
@@ -27,9 +27,9 @@ from operations.preview.approved_plan import (
     resource_digests,
     write_plan,
 )
-from operations.record.journal import journal, journal_table
-from operations.record.lease import Lease
-from operations.record.runs import approved_plan as told
+from gridmill.operations.record.journal import journal, journal_table
+from gridmill.operations.record.lease import Lease
+from gridmill.operations.record.runs import approved_plan as told
 from tests.conftest import ROOT
 from tests.operations.test_journal import filled
 from tests.operations.test_lease import Keeper, desk
@@ -38,7 +38,7 @@ __all__ = ["desk"]
 
 FILES = {
     "Pulumi.lab.yaml": "x", "Pulumi.other.yaml": "x", "inventories/lab/skus/a.yaml": "x", "inventories/lab/hosts.yml": "x",
-    "playbooks/roles/base/tasks/main.yml": "x", "playbooks/pod.yml": "x", "operations/x.py": "x", "docs/x.md": "x",
+    "playbooks/roles/base/tasks/main.yml": "x", "playbooks/pod.yml": "x", "gridmill/operations/x.py": "x", "docs/x.md": "x",
 }  # fmt: skip
 
 
@@ -53,8 +53,8 @@ FILES = {
         ("playbooks/roles/base/files/new", {"role base"}),
         ("playbooks/roles/new/tasks/main.yml", {"role new"}),
         ("playbooks/pod.yml", {"playbooks/pod.yml"}),
-        ("operations/x.py", {"operations"}),
-        ("operations/__pycache__/x.pyc", set()),
+        ("gridmill/operations/x.py", {"gridmill"}),
+        ("gridmill/__pycache__/x.pyc", set()),
         ("docs/x.md", set()),
     ],
 )

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from gridmill.errors import Path as Place
-from gridmill.errors import ProblemsError
+from gridmill.core.errors import Path as Place
+from gridmill.core.errors import ProblemsError
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition, load_definition
-from gridmill.plan import SitePlan, plan_site
-from gridmill.render.documents import documents
-from gridmill.render.inventory import inventory_yaml
-from operations.run.ansible import child_environment, write_inventory
+from gridmill.operations.run.ansible import child_environment, write_inventory
+from gridmill.plan import plan_site
+from gridmill.report.inventory import inventory_yaml
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from gridmill.render.change_report import markdown, page
-from operations import cli
-from operations.preview import ci_preview
-from operations.preview.ci_preview import judged
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import cli
+from gridmill.operations.preview import ci_preview
+from gridmill.operations.preview.ci_preview import judged
+from gridmill.report.change import markdown, page
 from tests.conftest import ROOT
 
 HOST: dict[str, Any] = {

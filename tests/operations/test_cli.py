@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from operations import cli
-from operations.cli import main, parser
+from gridmill.operations import cli
+from gridmill.operations.cli import main, parser
 from tests.conftest import ROOT
 
 
@@ -204,7 +204,7 @@ def test_a_copy_that_kept_the_name_of_another_site_is_refused(
 ) -> None:
     shutil.copy(ROOT / "Pulumi.lab.yaml", tmp_path / "Pulumi.foo.yaml")
     shutil.copytree(ROOT / "inventories" / "lab", tmp_path / "inventories" / "lab")
-    monkeypatch.setattr("operations.cli.ROOT", tmp_path)
+    monkeypatch.setattr("gridmill.operations.cli.ROOT", tmp_path)
     status, _, err = run(capsys, "render", "foo")
     assert status == 1
     assert "Pulumi.foo.yaml:6: name: lab is not the site of Pulumi.foo.yaml" in err

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations import converge
-from operations.document import read_document
-from operations.errors import OperationError
-from operations.hosts.ssh import ssh_command
-from operations.record.locks import exclusive
-from operations.run import ansible
-from operations.run.phase import PhaseRun, masked
-from operations.run.results import RunResult
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import converge
+from gridmill.operations.document import read_document
+from gridmill.operations.errors import OperationError
+from gridmill.operations.hosts.ssh import ssh_command
+from gridmill.operations.record.locks import exclusive
+from gridmill.operations.run import ansible
+from gridmill.operations.run.phase import PhaseRun, masked
+from gridmill.operations.run.results import RunResult
 from tests.conftest import ROOT
 
 
@@ -79,7 +79,16 @@ def test_who_runs_a_playbook(tmp_path: Path) -> None:
         ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "bundles"}.get)
     command = ansible.bundle_command(tmp_path, "pod.yml", "pod-a", check=True)
     place = str(ROOT / "playbooks" / "pod.yml")
-    assert command == [sys.executable, "-m", "bundle.run", "--name", "pod-a", "--check", str(tmp_path), place]
+    assert command == [
+        sys.executable,
+        "-m",
+        "gridmill.operations.bundle.run",
+        "--name",
+        "pod-a",
+        "--check",
+        str(tmp_path),
+        place,
+    ]
 
 
 def test_host_keys_are_checked_on_every_connection(state: Path, document: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from gridmill.plan import SitePlan
-from operations import cli
-from operations.inspect.drift import (
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import cli
+from gridmill.operations.inspect.drift import (
     DRIFTED,
     NOTHING,
     UNSEEN,
@@ -22,7 +22,7 @@ from operations.inspect.drift import (
     state_of,
     status_of,
 )
-from operations.run.seals import Answer, Sealed
+from gridmill.operations.run.seals import Answer, Sealed
 
 CONTROL, STORE, GPU = "pod-a-r1-u40", "pod-a-r1-u38", "pod-a-r1-u01"
 FOUND = {"kind": "file", "name": "/etc/chrony/chrony.conf", "found": "other content"}

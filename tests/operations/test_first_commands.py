@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from operations import cli
-from operations.errors import OperationError
-from operations.inspect import status as status_module
+from gridmill.operations import cli
+from gridmill.operations.errors import OperationError
+from gridmill.operations.inspect import status as status_module
 from tests.conftest import ROOT
 from tests.operations.test_cli import run
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations import foretell
-from operations.directories import state_directory
-from operations.errors import OperationError
-from operations.hosts.reach import unreachable
-from operations.record import ledger
-from operations.record.ledger import Entry
-from operations.record.locks import exclusive
-from operations.run import phase
-from operations.slurm.jobs import jobs_on
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import foretell
+from gridmill.operations.directories import state_directory
+from gridmill.operations.errors import OperationError
+from gridmill.operations.hosts.reach import unreachable
+from gridmill.operations.record import ledger
+from gridmill.operations.record.ledger import Entry
+from gridmill.operations.record.locks import exclusive
+from gridmill.operations.run import phase
+from gridmill.operations.slurm.jobs import jobs_on
 
 GPU_1, GPU_2, STORE, CONTROLLER = "pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38", "pod-a-r1-u40"
 CHANGES: dict[str, list[str]] = {"base : Write /etc/hosts": ["file /etc/hosts"]}
@@ -109,7 +109,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     monkeypatch.setattr(foretell, "unreachable", found.reach)
     monkeypatch.setattr(foretell, "running_jobs", found.jobs)
     monkeypatch.setattr(foretell, "die_with_parent", lambda: None)
-    monkeypatch.setattr("operations.preview.limit.signal.signal", lambda *_: None)
+    monkeypatch.setattr("gridmill.operations.preview.limit.signal.signal", lambda *_: None)
     return found
 
 

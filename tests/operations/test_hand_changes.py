@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations.document import ConvergeDocument, read_document
-from operations.inspect.drift import HostDrift
-from operations.preview import hand_changes
-from operations.record.ledger import Entry
-from operations.run import phase
-from operations.run.drifted import Drifted
-from operations.run.seals import Answer
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.document import ConvergeDocument, read_document
+from gridmill.operations.inspect.drift import HostDrift
+from gridmill.operations.preview import hand_changes
+from gridmill.operations.record.ledger import Entry
+from gridmill.operations.run import phase
+from gridmill.operations.run.drifted import Drifted
+from gridmill.operations.run.seals import Answer
 from tests.operations.test_seals import HOSTS, Site, data, document, played, run, sealed, site
 
 __all__ = ["data", "document", "played", "site"]

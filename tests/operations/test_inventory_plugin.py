@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations.run.ansible import child_environment, write_inventory
-from operations.run.supervise import supervise
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.run.ansible import child_environment, write_inventory
+from gridmill.operations.run.supervise import supervise
 from tests.conftest import ROOT
 
 BIN = Path(sys.executable).parent

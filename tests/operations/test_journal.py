@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from operations.errors import OperationError
-from operations.record.journal import broken, journal, journal_table, parse
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.errors import OperationError
+from gridmill.operations.record.journal import broken, journal, journal_table, parse
 from tests.operations.test_lease import ENTRY, Keeper, desk
 
 __all__ = ["desk"]

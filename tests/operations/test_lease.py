@@ -16,15 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations.commands.rollout import order
-from operations.document import read_document
-from operations.errors import OperationError
-from operations.record import keeper, lease, runs
-from operations.record.journal import broken, journal, journal_table, parse
-from operations.record.lease import Lease, LocalJournal, RefusedError
-from operations.record.runs import is_dead, this_run
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.commands.rollout import order
+from gridmill.operations.document import read_document
+from gridmill.operations.errors import OperationError
+from gridmill.operations.record import keeper, lease, runs
+from gridmill.operations.record.journal import broken, journal, journal_table, parse
+from gridmill.operations.record.lease import Lease, LocalJournal, RefusedError
+from gridmill.operations.record.runs import is_dead, this_run
 
 NOON = 1_800_000_000.0
 ENTRY = {

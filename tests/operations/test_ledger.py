@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations import converge
-from operations.errors import INTERRUPTED, OperationError
-from operations.record import ledger
-from operations.record.keeper import answer
-from operations.record.ledger import Entry, departure, host_digests, subset
-from operations.run import phase, pod_rollout
-from operations.run.seals import Sifting
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import converge
+from gridmill.operations.errors import INTERRUPTED, OperationError
+from gridmill.operations.record import ledger
+from gridmill.operations.record.keeper import answer
+from gridmill.operations.record.ledger import Entry, departure, host_digests, subset
+from gridmill.operations.run import phase, pod_rollout
+from gridmill.operations.run.seals import Sifting
 
 NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
 

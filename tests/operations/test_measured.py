@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.plan import HostPlan, SitePlan
-from gridmill.plan.measured import GpuReading, NodeReading
-from operations import cli
-from operations.commands import power as power_cli
-from operations.errors import OperationError
-from operations.inspect.measured import SCRIPT, measure, measured_data, parse
-from operations.inspect.status import AWAY, NodeStatus
-from operations.inspect.status_power import to_be_asked, with_power
+from gridmill.compare.measured import GpuReading, NodeReading
+from gridmill.kernel.site_plan import HostPlan, SitePlan
+from gridmill.operations import cli
+from gridmill.operations.commands import power as power_cli
+from gridmill.operations.errors import OperationError
+from gridmill.operations.inspect.measured import SCRIPT, measure, measured_data, parse
+from gridmill.operations.inspect.status import AWAY, NodeStatus
+from gridmill.operations.inspect.status_power import to_be_asked, with_power
 
 ROW = "{}, 80.25, 650.00, 200.00, 700.00, 700.00"
 ANSWER = "".join(f"gpu={ROW.format(index)}\n" for index in range(8))
@@ -93,7 +93,7 @@ def test_machines_in_maintenance_are_left_alone(lab_plan: SitePlan) -> None:
 
 
 def test_nobody_new_is_asked_when_the_time_is_over(lab_plan: SitePlan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.inspect.measured.LIMIT_S", -1)
+    monkeypatch.setattr("gridmill.operations.inspect.measured.LIMIT_S", -1)
     found = measure(lab_plan, lab_plan.hosts, answering(lab_plan))
     assert all("not asked" in reading.complaint for reading in found.values())
 

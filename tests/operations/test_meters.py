@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import HostPlan, SitePlan
-from gridmill.plan.metered import MeterReading
-from gridmill.plan.meters import SnmpPlan
-from lab.meter_server import modbus_server, start_agent
-from lab.metered_load import Reading
-from operations import cli
-from operations.commands import power as power_cli
-from operations.errors import OperationError
-from operations.inspect import meter_reader
-from operations.inspect.meters import measure_meters, snmp_configuration
+from gridmill.compare.metered import MeterReading
+from gridmill.features.meters.plan import SnmpPlan
+from gridmill.kernel.site_plan import HostPlan, SitePlan
+from gridmill.lab.meter_server import modbus_server, start_agent
+from gridmill.lab.metered_load import Reading
+from gridmill.operations import cli
+from gridmill.operations.commands import power as power_cli
+from gridmill.operations.errors import OperationError
+from gridmill.operations.inspect import meter_reader
+from gridmill.operations.inspect.meters import measure_meters, snmp_configuration
 
 READING = Reading((1000.5, 2000.25, 3000.125), (4.5, 9.0, 13.5))
 SECRET = "a-passphrase-for-tests"  # noqa: S105 - of a server of these tests

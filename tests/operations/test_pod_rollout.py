@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from operations.directories import state_directory
-from operations.record.ledger import Entry
-from operations.run import rollout
-from operations.run.rollout import FAILED, REASON
+from gridmill.operations.directories import state_directory
+from gridmill.operations.record.ledger import Entry
+from gridmill.operations.run import rollout
+from gridmill.operations.run.rollout import FAILED, REASON
 from tests.operations.test_ledger import NODES, Runs, apply, data, runs
 
 __all__ = ["data", "runs"]
@@ -78,7 +78,7 @@ def test_it_stops_at_the_first_failure_and_says_who_is_left(
         runs.bad = set() if options["check"] else {GPUS[0]}
         return real(playbook, data, secrets, **options)
 
-    monkeypatch.setattr("operations.run.phase.run_playbook", play)
+    monkeypatch.setattr("gridmill.operations.run.phase.run_playbook", play)
     assert apply(serving, monkeypatch) == 1
     assert runs.held == {GPUS[0]: FAILED}
     assert f"{GPUS[1]}: not begun: {GPUS[0]} failed, and the stack allows 0 failed nodes" in capsys.readouterr().err
@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_while_it_asks_changes_nothing(
         asked.append(options["check"])
         return -15
 
-    monkeypatch.setattr("operations.run.phase.run_playbook", stopped)
+    monkeypatch.setattr("gridmill.operations.run.phase.run_playbook", stopped)
     assert apply(serving, monkeypatch) == 2
     assert asked == [True]
 
@@ -124,7 +124,7 @@ def test_outside_of_the_windows_nothing_is_taken_from_jobs(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs.foretold = {name: [DRIVER] for name in GPUS}
-    monkeypatch.setattr("operations.run.pod_rollout.closed", lambda windows, now: "outside" if windows else "")
+    monkeypatch.setattr("gridmill.operations.run.pod_rollout.closed", lambda windows, now: "outside" if windows else "")
     serving["rollout"]["windows"] = ["Sat 02:00-06:00"]
     assert apply(serving, monkeypatch) == 1
     assert f"{GPUS[0]}: not begun: outside" in capsys.readouterr().err

@@ -10,10 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.plan import HostPlan, SitePlan
-from gridmill.plan.directory import DirectoryPlan
-from operations.inspect import directory_probe
-from operations.inspect.preflight import PROBE, Found, answer, judge, preflight, preflight_data, preflight_table
+from gridmill.features.ldap.plan import DirectoryPlan
+from gridmill.kernel.site_plan import HostPlan, SitePlan
+from gridmill.operations.inspect import directory_probe
+from gridmill.operations.inspect.preflight import (
+    PROBE,
+    Found,
+    answer,
+    judge,
+    preflight,
+    preflight_data,
+    preflight_table,
+)
 
 SIX = " ".join(f"200100020000000100000000000100{unit}" for unit in ("01", "09", "17", "38", "40"))
 GOOD = {"os": "debian-13", "python3": "/usr/bin/python3", "sudo": "yes", "disk_mib": "50000", "gpus": "8", "inet6": SIX}

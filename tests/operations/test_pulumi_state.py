@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from operations.errors import OperationError
-from operations.record import pulumi_state
-from operations.record.pulumi_state import generations, keep_generation, restore_state, state_file
+from gridmill.operations.errors import OperationError
+from gridmill.operations.record import pulumi_state
+from gridmill.operations.record.pulumi_state import generations, keep_generation, restore_state, state_file
 
 
 def state(resources: int) -> str:
@@ -48,7 +48,7 @@ def test_kept_once_with_the_definition(place: Path) -> None:
 def test_the_newest_are_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pulumi_state, "KEPT", 2)
     ticks = iter(f"20261122T00000{number}Z" for number in range(9))
-    monkeypatch.setattr("operations.record.pulumi_state.time.strftime", lambda *_: next(ticks))
+    monkeypatch.setattr("gridmill.operations.record.pulumi_state.time.strftime", lambda *_: next(ticks))
     for resources in range(4):
         place.write_text(state(resources), encoding="utf-8")
         keep(place)

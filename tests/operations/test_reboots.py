@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from operations.document import Connection
-from operations.errors import OperationError
-from operations.hosts import reboots
+from gridmill.operations.document import Connection
+from gridmill.operations.errors import OperationError
+from gridmill.operations.hosts import reboots
 
 CONNECTION = Connection("root", Path("/k"), Path("/h"), False)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.run.rollout import FAILED, REASON, Outcome, Rollout, Settings
+from gridmill.operations.run.rollout import FAILED, REASON, Outcome, Rollout, Settings
 
 SETTINGS = Settings(steps=("1", "50 %"), failures=0, requeue=False, patience_s=60, reboot=True)
 

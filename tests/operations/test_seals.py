@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 
-from gridmill.plan import SitePlan
-from gridmill.render.documents import documents
-from operations import converge
-from operations.document import Connection, ConvergeDocument, read_document
-from operations.hosts import many
-from operations.hosts.many import Call, Outcome, call_all
-from operations.record import ledger
-from operations.record.keeper import answer
-from operations.run import phase, seals
-from operations.run.results import RunResult
-from operations.run.seals import Answer, Sealed, Sifting, program, program_code, read_answer, wanted_digests
+from gridmill.documents import documents
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations import converge
+from gridmill.operations.document import Connection, ConvergeDocument, read_document
+from gridmill.operations.hosts import many
+from gridmill.operations.hosts.many import Call, Outcome, call_all
+from gridmill.operations.record import ledger
+from gridmill.operations.record.keeper import answer
+from gridmill.operations.run import phase, seals
+from gridmill.operations.run.results import RunResult
+from gridmill.operations.run.seals import Answer, Sealed, Sifting, program, program_code, read_answer, wanted_digests
 
 CONNECTION = Connection("gridmill", Path("/id"), Path("/known"), True)
 HOSTS = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from operations.document import Connection
-from operations.errors import OperationError
-from operations.slurm import control as slurm_control
-from operations.slurm.control import SlurmControl, parse_drained, parse_jobs
+from gridmill.operations.document import Connection
+from gridmill.operations.errors import OperationError
+from gridmill.operations.slurm import control as slurm_control
+from gridmill.operations.slurm.control import SlurmControl, parse_drained, parse_jobs
 
 
 @pytest.fixture

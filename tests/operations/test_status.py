@@ -8,11 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.plan import SitePlan
-from operations.errors import OperationError
-from operations.inspect.status import MARK, LastRun, NodeStatus, last_runs, pod_status, site_status, status_data
-from operations.inspect.status_table import status_table
-from operations.run.results import failures_of
+from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.errors import OperationError
+from gridmill.operations.inspect.status import (
+    MARK,
+    LastRun,
+    NodeStatus,
+    last_runs,
+    pod_status,
+    site_status,
+    status_data,
+)
+from gridmill.operations.inspect.status_table import status_table
+from gridmill.operations.run.results import failures_of
 
 AT = "2026-11-22T01:00:00Z"
 GRES = "gpu:h100:8(S:0)"

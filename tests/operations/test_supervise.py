@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from operations.errors import OperationError
-from operations.record.locks import exclusive
-from operations.run.supervise import supervise
+from gridmill.operations.errors import OperationError
+from gridmill.operations.record.locks import exclusive
+from gridmill.operations.run.supervise import supervise
 from tests.conftest import ROOT
 
 SHELL = "/bin/sh"
@@ -49,7 +49,7 @@ def test_silence_is_reported(tmp_path: Path) -> None:
 
 PROGRAM = """
 import sys
-from operations.run import supervise as module
+from gridmill.operations.run import supervise as module
 module.GRACE_S = 1
 module.die_with_parent()
 with open(sys.argv[1], "wb") as log:
@@ -73,7 +73,7 @@ def start(script: str, tmp_path: Path, first: str = ":") -> tuple[subprocess.Pop
 
 SIGNALLED_AT_THE_START = """
 import os, signal, sys
-from operations.run import supervise as module
+from gridmill.operations.run import supervise as module
 start = module._start
 def interrupted(*arguments):
     os.kill(os.getpid(), signal.SIGINT)
@@ -152,7 +152,7 @@ def test_the_lock_outlives_a_killed_runner_while_its_child_works(tmp_path: Path)
 HOLDER = """
 import sys, time
 from pathlib import Path
-from operations.record.locks import exclusive
+from gridmill.operations.record.locks import exclusive
 with exclusive(Path(sys.argv[1]) / "lock", "x"):
     (Path(sys.argv[1]) / "held").touch()
     time.sleep(1.5)

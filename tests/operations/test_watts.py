@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
-from gridmill.plan import SitePlan, plan_site
-from operations.inspect.watts import WattsStatus, watts_line, watts_status
+from gridmill.operations.inspect.watts import WattsStatus, watts_line, watts_status
+from gridmill.plan import plan_site
 from tests.conftest import PLAIN_LAB, ROOT
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lupa.lua51 import LuaRuntime  # type: ignore[import-untyped]
 
-from gridmill.plan import SitePlan
+from gridmill.kernel.site_plan import SitePlan
 from tests.playbooks.test_templates import ROLES, render
 
 NO_VALUE16, NO_VALUE32 = 65534, 4294967294

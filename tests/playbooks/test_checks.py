@@ -13,7 +13,7 @@ from ansible.module_utils.gridmill_node.checks import summary
 from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
 from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, for_host, verify
 
-from operations.run.rollout import FAILED, REASON
+from gridmill.operations.run.rollout import FAILED, REASON
 
 RANGE = {"min_w": 200, "max_w": 700, "default_w": 700}
 GOOD: list[tuple[dict[str, Any], str]] = [

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.plan.impact import CLASSES
-from operations.preview.impact import NOT_DECLARED, declared, impact_of
+from gridmill.core.impact import CLASSES
+from gridmill.operations.preview.impact import NOT_DECLARED, declared, impact_of
 from tests.playbooks.test_roles import PLAYBOOKS, ROLES, every_task, load
 
 SILENT = {"verify", "acceptance", "ansible.builtin.import_tasks", "ansible.builtin.include_tasks"}

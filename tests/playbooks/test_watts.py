@@ -16,8 +16,9 @@ from ansible.module_utils.gridmill_node.verification import verify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
-from gridmill.plan import SitePlan, plan_site
+from gridmill.plan import plan_site
 from tests.conftest import ROOT
 from tests.playbooks.job_submit import NO_VALUE16, JobSubmit, watts
 

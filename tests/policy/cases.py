@@ -7,8 +7,8 @@ from typing import Any
 
 from gridmill.load import examine_definition
 from gridmill.plan import plan_site
-from gridmill.rules.organisation import Host
-from gridmill.rules.policies import POLICIES, Case, Facts
+from gridmill.policies import POLICIES, Case, Facts
+from gridmill.policies.organisation import Host
 from tests.conftest import ROOT
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+"

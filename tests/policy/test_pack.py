@@ -14,7 +14,7 @@ import pytest
 from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceValidationPolicy
 from pulumi_policy.policy import _NotApplicableError
 
-from gridmill.rules.policies import POLICIES
+from gridmill.policies import POLICIES
 from policy.pack import SITE, policies, stack_of
 from tests.conftest import ROOT
 from tests.policy.cases import known_hosts
@@ -112,7 +112,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
         **os.environ,
         **environment(engine, "lab", os.environ),
         "PULUMI_BACKEND_URL": f"file://{directory / 'backend'}",
-        "PULUMI_CONFIG_PASSPHRASE_FILE": str(ROOT / "lab" / "passphrase"),
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(ROOT / "gridmill" / "lab" / "passphrase"),
         "GRIDMILL_STATE": str(directory / "state"),
     }
     variables.pop("PULUMI_CONFIG_PASSPHRASE", None)
@@ -143,7 +143,7 @@ def test_a_violated_rule_stops_the_preview(checkout: Checkout) -> None:
 
 @pytest.mark.engine
 def test_an_update_without_a_preview_stops_before_anything_runs(checkout: Checkout) -> None:
-    runner = checkout.place / "operations" / "converge.py"
+    runner = checkout.place / "gridmill" / "operations" / "converge.py"
     ran = checkout.place / "ran"
     real = runner.read_text(encoding="utf-8")
     runner.write_text(f"open({str(ran)!r}, 'w').close()\nprint('{{}}')\n", encoding="utf-8")

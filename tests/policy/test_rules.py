@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.hostkeys import KnownHosts
-from gridmill.plan.power_report import power_report
-from gridmill.rules.policies import POLICIES
-from gridmill.units import kilowatts
-from operations.cli import main
+from gridmill.core.hostkeys import KnownHosts
+from gridmill.core.units import kilowatts
+from gridmill.operations.cli import main
+from gridmill.policies import POLICIES
+from gridmill.power.report import power_report
 from tests.conftest import ROOT
 from tests.policy.cases import KEY, ask, case, known_hosts
 
@@ -63,7 +63,7 @@ def test_the_public_passphrase_is_for_the_virtual_site_only() -> None:
     assert ask("secrets-are-own", case(REAL)) == []
     (said,) = ask("secrets-are-own", case(REAL, public_passphrase=True))
     assert said.startswith(
-        "name: lab/passphrase is public and only for the virtual site\n    expected: a passphrase of"
+        "name: gridmill/lab/passphrase is public and only for the virtual site\n    expected: a passphrase of"
     )
 
 

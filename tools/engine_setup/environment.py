@@ -11,7 +11,7 @@ from .found import Engine
 from .locations import CHECKOUT, backend_directory, own_pulumi_home
 
 LAB_STACK = "lab"
-LAB_PASSPHRASE = CHECKOUT / "lab" / "passphrase"
+LAB_PASSPHRASE = CHECKOUT / "gridmill" / "lab" / "passphrase"
 """Public, and only for the virtual site."""
 PASSPHRASE, PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
 

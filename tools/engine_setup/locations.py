@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from operations.directories import cache_directory, state_directory
+from gridmill.operations.directories import cache_directory, state_directory
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TOOLS = CHECKOUT / "tools"

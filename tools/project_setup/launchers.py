@@ -5,7 +5,7 @@ from __future__ import annotations
 from tools.engine_setup.locations import CHECKOUT
 from tools.project_setup.virtual_environment import DIRECTORY
 
-COMMANDS = {"gridmill": "operations.cli", "lab": "lab.cli"}
+COMMANDS = {"gridmill": "gridmill.operations.cli", "lab": "gridmill.lab.cli"}
 
 
 def write_launchers() -> None:

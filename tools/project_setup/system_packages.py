@@ -48,7 +48,11 @@ def missing_packages() -> list[str]:
     programs = (("setpriv", "util-linux"), ("age", "age"), ("snmpget", "snmp"))
     missing |= {package for program, package in programs if shutil.which(program) is None}
     lab = subprocess.run(
-        [sys.executable, "-m", "lab", "check", "--packages"], cwd=CHECKOUT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "gridmill.lab", "check", "--packages"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if lab.returncode != 0:
         raise SetupError(f"the lab cannot say what it needs: {lab.stderr.strip()}")

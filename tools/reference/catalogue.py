@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from gridmill.catalog import Catalog, Gpu, Node, SoftwareSet, load_catalog
 from gridmill.catalog.sources import Source
-from gridmill.units import kilowatts
+from gridmill.core.units import kilowatts
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from gridmill.documents import documents
 from gridmill.load import load_definition
 from gridmill.plan import plan_site
-from gridmill.render.documents import documents
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\

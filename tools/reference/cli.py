@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.cli import parser as lab_parser
-from operations.cli import parser as gridmill_parser
+from gridmill.lab.cli import parser as lab_parser
+from gridmill.operations.cli import parser as gridmill_parser
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\

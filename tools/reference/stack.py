@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from gridmill.render.schema import site_schema
+from gridmill.schema import site_schema
 from tools.reference.markdown import anchor, code, page, table
 
 INTRODUCTION = """\

@@ -1,6 +1,6 @@
 """OpenPGP public keys: which key a file holds, told by its fingerprint.
 
-gridmill/openpgp.py holds the same code (a test compares), as nodes have nothing of that package.
+gridmill/core/openpgp.py holds the same code (a test compares), as nodes have nothing of that package.
 """
 
 from __future__ import annotations

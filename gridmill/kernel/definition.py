@@ -1,0 +1,64 @@
+"""A checked site, with what it was checked against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gridmill.catalog import Catalog
+from gridmill.core.errors import Path as ProblemPath
+from gridmill.core.errors import Problem
+from gridmill.core.names import NodeKey
+from gridmill.core.ranges import as_written
+from gridmill.core.sections.machines import Machine
+from gridmill.core.sections.site import Site
+from gridmill.power import PowerWork, caps_of, work_out
+from gridmill.power.consumers import Caps
+from gridmill.power.stages import site_at
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A checked site with its catalogue, and where each part of it stands in which file."""
+
+    site: Site
+    catalog: Catalog
+    keys: dict[str, str] = field(default_factory=dict)
+    """Public keys of package sources and certificates of a directory, beside the stack: text by file name."""
+    file: str = ""
+    lines: dict[ProblemPath, int] = field(default_factory=dict)
+    data: Any = None
+    machines: dict[NodeKey, Machine] = field(default_factory=dict)
+    """What machines are known by, as far as the stack or a vendor's list says."""
+    later: tuple[Problem, ...] = ()
+    """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
+    worked: PowerWork | None = field(default=None, compare=False, repr=False)
+    """Its power as the rules worked it out; `power` gives it."""
+
+    @property
+    def power(self) -> PowerWork:
+        """Its power: as the rules worked it out, or anew where the site was changed since."""
+        kept = self.worked
+        return kept if kept and kept.of(self.site, self.catalog) else work_out(self.site, self.catalog)
+
+    def placed(self, problem: Problem) -> Problem:
+        """A problem of this site at the file, line and place that a person wrote."""
+        return written(problem, self.data).located(self.file, self.lines)
+
+
+def written(problem: Problem, data: Any) -> Problem:
+    """The problem at the place that a person wrote."""
+    return replace(problem, path=as_written(problem.path, data))
+
+
+def definition_at(definition: Definition, date: str) -> Definition:
+    """The definition as it stands by a date, under today's power limits: they hold for all of the growth."""
+    site, catalog = definition.site, definition.catalog
+    then = site_at(site, date)
+    if then.power:
+        caps: Caps = caps_of(site, catalog)
+        there = {group for pod in then.pods.values() for group in pod.nodes}
+        kept = {group: watts for group, watts in caps.items() if group in there}
+        then = then.model_copy(update={"power": then.power.model_copy(update={"caps": kept or "none"})})
+    machines = {key: machine for key, machine in definition.machines.items() if key[0] in then.pods}
+    return Definition(then, catalog, definition.keys, definition.file, definition.lines, definition.data, machines)

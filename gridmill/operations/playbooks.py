@@ -1,0 +1,25 @@
+"""Digests of files in this checkout: of the playbooks, and of whatever else must not move unseen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def playbook_digest(root: Path = ROOT) -> str:
+    """SHA-256 over the names and contents of everything that Ansible runs; part of the phase's inputs."""
+    return tree_digest([root / "ansible.cfg", root / "playbooks"], root)
+
+
+def tree_digest(paths: Iterable[Path], root: Path = ROOT) -> str:
+    """SHA-256 (32 digits) over the names and contents of these files, and of all files in these directories."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = hashlib.sha256(file.read_bytes()).hexdigest()
+                digest.update(f"{file.relative_to(root)} {content}\n".encode())
+    return digest.hexdigest()[:32]

@@ -1,1 +1,0 @@
-"""Printing the plan: documents for the seam, inventories, tables. Nothing is decided here."""

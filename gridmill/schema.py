@@ -1,0 +1,20 @@
+"""The JSON Schema of `Pulumi.<site>.yaml`, so that editors complete and check it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gridmill.core.sections.site import Site
+
+
+def site_schema() -> dict[str, Any]:
+    """Schema (draft 2020-12) of the object under `gridmill:site`, wrapped so that it fits a whole stack file."""
+    site = Site.model_json_schema(by_alias=True, mode="validation")
+    definitions = site.pop("$defs", {})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Gridmill stack definition",
+        "type": "object",
+        "properties": {"config": {"type": "object", "properties": {"gridmill:site": site}}},
+        "$defs": definitions,
+    }
