@@ -79,7 +79,7 @@ class Pod:
                 "user": connection.user, "identityFile": str(connection.identity_file),
                 "knownHostsFile": str(connection.known_hosts_file), "become": False,
             },
-            "keeper": {"name": "controller", **CONTROLLER}, "controllers": {"controller": CONTROLLER},
+            "leaseHost": {"name": "controller", **CONTROLLER}, "controllers": {"controller": CONTROLLER},
             "vars": {"verify_checks": [CHECK]}, "groups": {},
             "hosts": {f"host-{number:04}": {"address": address(number)} for number in range(count)},
         }  # fmt: skip

@@ -28,7 +28,7 @@ from benchmarks.ssh_hosts import address, dead_address, in_private, ssh_hosts
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.hosts.many import AT_ONCE
 from gridmill.operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
-from gridmill.operations.run.seals import judge_all, seal_all
+from gridmill.operations.run.baselines import judge_all, record_all
 
 RATIO = 1.3
 EXPONENT = 1.05
@@ -68,17 +68,17 @@ class State:
         rows = subprocess.run(show, capture_output=True, text=True, check=True).stdout.splitlines()
         self.packages = sorted({row.split()[0] for row in rows if row.endswith(" installed")})[:PACKAGES]
 
-    def seal(self) -> None:
-        """Seal the hosts; they share a file system, so one is enough."""
+    def baseline(self) -> None:
+        """Baseline the hosts; they share a file system, so one is enough."""
         items: list[dict[str, Any]] = [{"kind": "file", "name": str(path)} for path in (*self.files, *self.directories)]
         package = {"kind": "package", "pattern": "", "held": False, "absent": False}
         items += [{"kind": "dpkg", "name": "packages"}, *({**package, "name": name} for name in self.packages)]
         document = ConvergeDocument(
             SCOPE, SCOPE, "pod.yml", None, self.connection, (), {"host": address(0)}, {"hosts": {}}
         )
-        (answer,) = seal_all(document, {"host": items}, {"host": ("digest", "plan")}).values()
+        (answer,) = record_all(document, {"host": items}, {"host": ("digest", "plan")}).values()
         if answer.complaint or answer.refused:
-            raise RuntimeError(f"not sealed: {answer}")
+            raise RuntimeError(f"not recorded: {answer}")
 
     def by_hand(self) -> str:
         """The same checks as a shell script, with as few processes as possible."""
@@ -247,7 +247,7 @@ def main() -> None:
         directory = Path(name)
         with ssh_hosts(directory, DEAD) as connection:
             state = State(directory, connection)
-            state.seal()
+            state.baseline()
             rows = [*compared(state), *with_dead(state), *slow(state)]
     print(json.dumps([asdict(row) for row in rows]))
 

@@ -1,4 +1,4 @@
-"""Preview on machines: a hook of every phase that has `operations.foretell` say what the phase would change there.
+"""Preview on machines: a hook of every phase that has `operations.dry_run` say what the phase would change there.
 
 The engine calls such a hook for phases that changed only, and during previews only. Phases that don't wait for each
 other are asked at the same time. Machines that are off, or a site that this machine cannot reach, never fail a preview.
@@ -62,13 +62,13 @@ class HostPreview:
         if not self.enabled:
             return None
 
-        async def foretell(args: pulumi.ResourceHookArgs) -> None:
-            await self.foretell(document, args)
+        async def predict(args: pulumi.ResourceHookArgs) -> None:
+            await self.predict(document, args)
 
-        hook = pulumi.ResourceHook(f"{name}-foretell", foretell, pulumi.ResourceHookOptions(on_dry_run=True))
+        hook = pulumi.ResourceHook(f"{name}-predict", predict, pulumi.ResourceHookOptions(on_dry_run=True))
         return pulumi.ResourceHookBinding(before_create=[hook], before_update=[hook])
 
-    async def foretell(self, document: Mapping[str, Any], args: pulumi.ResourceHookArgs) -> None:
+    async def predict(self, document: Mapping[str, Any], args: pulumi.ResourceHookArgs) -> None:
         """Ask, and log what came of it."""
         self.started = self.started or time.monotonic()
         left = self.limit_s - (time.monotonic() - self.started)
@@ -93,7 +93,7 @@ class HostPreview:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
         wait = max(WAIT_S - self.waited_s, 1.0)
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gridmill.operations.foretell", "--within", f"{left:.1f}", "--wait", f"{wait:.1f}"),
+            *(sys.executable, "-m", "gridmill.operations.dry_run", "--within", f"{left:.1f}", "--wait", f"{wait:.1f}"),
             cwd=ROOT,
             env={**inherited, **environment},
             stdin=asyncio.subprocess.PIPE,

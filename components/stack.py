@@ -15,7 +15,7 @@ from gridmill.policies.organisation import passphrase_problems
 
 SECRETS = {
     "breakGlassPasswordHash": "base_break_glass_password_hash",
-    "directoryBindSecret": "directory_bind_secret",
+    "directoryBindSecret": "ldap_client_bind_secret",
 }
 """Secret keys of the stack's configuration, and the roles' variables that they become."""
 
@@ -57,7 +57,7 @@ def stack_secrets(definition: Definition) -> dict[str, pulumi.Output[str]]:
     config = pulumi.Config()
     found = {variable: config.get_secret(key) for key, variable in SECRETS.items()}
     directory = definition.site.access.directory
-    if directory and directory.bind_dn and found["directory_bind_secret"] is None:
+    if directory and directory.bind_dn and found["ldap_client_bind_secret"] is None:
         command = f"pulumi config set --secret directoryBindSecret --stack {definition.site.name}"
         raise pulumi.RunError(f"access.directory.bindDn: no password; {command}")
     return {variable: secret for variable, secret in found.items() if secret is not None}

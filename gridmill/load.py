@@ -19,7 +19,7 @@ from gridmill.core.sections.partial import NotTypedError, has, read_site
 from gridmill.core.yaml_lines import MAXIMUM_CHARACTERS, parse
 from gridmill.features.hosts.machines import identities
 from gridmill.kernel.definition import Definition, written
-from gridmill.power import work_out
+from gridmill.power import analyse
 from gridmill.problems import check
 
 SITE_KEY = "gridmill:site"
@@ -104,7 +104,7 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     listed, unread = _listed_machines(beside / "machines.csv", root)
     work = None
     with contextlib.suppress(NotTypedError):
-        work = work_out(site, catalog)
+        work = analyse(site, catalog)
     judged = [*unread, *check(site, catalog, keys, listed, work)]
     judged = [written(problem, data).located(file, lines) for problem in judged]
     if problems:

@@ -9,7 +9,7 @@ from gridmill.features.backup.variables import BACKUP
 from gridmill.features.base.variables import BASE
 from gridmill.features.chrony.variables import CLOCK
 from gridmill.features.cuda.variables import CUDA
-from gridmill.features.dns.variables import NAMES_CLIENT, NAMES_SERVER
+from gridmill.features.dns.variables import DNS_CLIENT, DNS_SERVER
 from gridmill.features.gpu_power.variables import GPU_POWER
 from gridmill.features.ldap.variables import DIRECTORY
 from gridmill.features.meters.variables import METERS
@@ -39,11 +39,11 @@ from gridmill.kernel.site_plan import PodPlan, SitePlan
 ON_STORAGE = (STORAGE_SERVERS,)
 ON_EXPORTING = (STORAGE_EXPORTS,)
 ON_CONTROLLERS = (
-    *(BASE, NAMES_CLIENT, NAMES_SERVER, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA),
+    *(BASE, DNS_CLIENT, DNS_SERVER, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA),
     SLURM_CONTROLLER,
 )
 IN_PODS = (
-    *(BASE, NAMES_CLIENT, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS),
+    *(BASE, DNS_CLIENT, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS),
     *(NVIDIA, NCCL, GPU_POWER, CUDA, SLURM_LOGIN, SLURM_COMPUTE),
 )
 

@@ -34,7 +34,7 @@ from gridmill.kernel.site_plan import (
     SitePlan,
     VlanPlan,
 )
-from gridmill.power import Caps, Draw, PowerWork, machine_draw, pod_draw
+from gridmill.power import Caps, Draw, PowerAnalysis, machine_draw, pod_draw
 from gridmill.power.levels import power_levels
 from gridmill.power.limits import meter_limit_w
 
@@ -110,7 +110,7 @@ def plan_site(definition: Definition) -> SitePlan:
     )
 
 
-def _meters(work: PowerWork, draw: Draw, watts: WattsPlan | None) -> MetersPlan:
+def _meters(work: PowerAnalysis, draw: Draw, watts: WattsPlan | None) -> MetersPlan:
     """Meters of the pods on the floor, and what is expected of them."""
     site = work.site
     if site.power is None or not site.power.meters:

@@ -22,7 +22,7 @@ from gridmill.features.people.problems import people_problems
 from gridmill.features.slurm.problems import slurm_problems
 from gridmill.features.software.problems import software_problems
 from gridmill.features.storage.problems import storage_problems
-from gridmill.power import PowerWork, power_problems, work_out
+from gridmill.power import PowerAnalysis, analyse, power_problems
 from gridmill.power.contract import contract_problems
 from gridmill.power.liquid import liquid_problems
 from gridmill.power.ramp import ramp_problems
@@ -35,7 +35,7 @@ def check(
     catalog: Catalog,
     keys: Mapping[str, str],
     listed: Sequence[ListedMachine] = (),
-    work: PowerWork | None = None,
+    work: PowerAnalysis | None = None,
 ) -> list[Problem]:
     """All problems of the site; `keys` are the public keys beside it, text by file name, `listed` a vendor's machines,
     `work` its power, where that was worked out before.
@@ -51,7 +51,7 @@ def check(
         lambda: people_problems(site),
         lambda: directory_problems(site, keys),
         lambda: backup_problems(site),
-        lambda: power_problems(site, catalog, work or work_out(site, catalog)),
+        lambda: power_problems(site, catalog, work or analyse(site, catalog)),
         lambda: meter_problems(site, catalog),
         lambda: contract_problems(site),
         lambda: ramp_problems(site, catalog),

@@ -89,7 +89,7 @@ def _journal(before: Approved, after: Approved) -> Iterator[Move]:
         yield Move(what, approved, found, f"see gridmill journal; {NEW_PLAN}")
 
 
-def foretold_moved(approved: Approved, found: Approved) -> tuple[list[Move], list[str]]:
+def predicted_moved(approved: Approved, found: Approved) -> tuple[list[Move], list[str]]:
     """What a preview says now that it did not say then, and what was not known then. Both are reports."""
     moves = []
     for problem in found["problems"]:
@@ -158,7 +158,7 @@ def _changing(phase: Approved) -> list[str]:
 
 
 def _changes(host: Approved | None) -> list[str]:
-    """What was foretold of one machine, a line per change."""
+    """What was predicted of one machine, a line per change."""
     if host is None:
         return []
     found = [

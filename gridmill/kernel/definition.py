@@ -12,7 +12,7 @@ from gridmill.core.names import NodeKey
 from gridmill.core.ranges import as_written
 from gridmill.core.sections.machines import Machine
 from gridmill.core.sections.site import Site
-from gridmill.power import PowerWork, caps_of, work_out
+from gridmill.power import PowerAnalysis, analyse, caps_of
 from gridmill.power.consumers import Caps
 from gridmill.power.stages import site_at
 
@@ -32,14 +32,14 @@ class Definition:
     """What machines are known by, as far as the stack or a vendor's list says."""
     later: tuple[Problem, ...] = ()
     """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
-    worked: PowerWork | None = field(default=None, compare=False, repr=False)
+    worked: PowerAnalysis | None = field(default=None, compare=False, repr=False)
     """Its power as the rules worked it out; `power` gives it."""
 
     @property
-    def power(self) -> PowerWork:
+    def power(self) -> PowerAnalysis:
         """Its power: as the rules worked it out, or anew where the site was changed since."""
         kept = self.worked
-        return kept if kept and kept.of(self.site, self.catalog) else work_out(self.site, self.catalog)
+        return kept if kept and kept.of(self.site, self.catalog) else analyse(self.site, self.catalog)
 
     def placed(self, problem: Problem) -> Problem:
         """A problem of this site at the file, line and place that a person wrote."""

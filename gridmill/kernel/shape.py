@@ -78,7 +78,7 @@ def document(
     """
     access = plan.access
     playbook, decommission = playbooks
-    keeper = plan.with_service("controller")[0]
+    lease_host = plan.with_service("controller")[0]
     return {
         "schema": SCHEMA,
         "site": plan.name,
@@ -91,7 +91,7 @@ def document(
             "knownHostsFile": access.known_hosts_file,
             "become": access.bootstrap_user != "root",
         },
-        "keeper": {"name": keeper.name, "address": keeper.address},
+        "leaseHost": {"name": lease_host.name, "address": lease_host.address},
         "domain": plan.domain,
         "vars": variables,
         "groups": groups,

@@ -19,7 +19,7 @@ from gridmill.policies.organisation import (
     redundancy_problems,
     state_problems,
 )
-from gridmill.power import power_problems, work_out
+from gridmill.power import analyse, power_problems
 from gridmill.power.contract import unused_problems
 from gridmill.power.ramp import load_problems
 
@@ -73,7 +73,7 @@ POLICIES = (
         "power-within-limits",
         "Every limit of the site's power holds: budgets, connection, contract, feeds, phases, supplies, cooling.",
         "mandatory",
-        lambda case, _: power_problems(case.site, case.catalog, work_out(case.site, case.catalog)),
+        lambda case, _: power_problems(case.site, case.catalog, analyse(case.site, case.catalog)),
     ),
     Policy(
         "supported-versions",

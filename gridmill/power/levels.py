@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gridmill.core.units import kilowatts
-from gridmill.power import PowerWork
+from gridmill.power import PowerAnalysis
 from gridmill.power.consumers import Caps
 from gridmill.power.limit import NORMAL, Limit
 from gridmill.power.limits import limits
@@ -40,7 +40,7 @@ class PowerLevels:
     """Whichever limit has the smallest share of itself left."""
 
 
-def power_levels(work: PowerWork) -> PowerLevels:
+def power_levels(work: PowerAnalysis) -> PowerLevels:
     """The levels of a checked site."""
     caps = work.caps
     meter: list[Limit] = []
@@ -67,7 +67,7 @@ def power_levels(work: PowerWork) -> PowerLevels:
     )
 
 
-def _standing_rows(work: PowerWork) -> list[Limit]:
+def _standing_rows(work: PowerAnalysis) -> list[Limit]:
     """Limits of the pods on the floor."""
     standing = {key: pod for key, pod in work.site.pods.items() if pod.from_ is None}
     if len(standing) == len(work.site.pods):

@@ -20,10 +20,10 @@ from gridmill.power.limits import flows
 from gridmill.power.stages import Stage, stages
 
 if TYPE_CHECKING:
-    from gridmill.power.work import PowerWork
+    from gridmill.power.work import PowerAnalysis
 
 
-def power_problems(site: Site, catalog: Catalog, work: PowerWork) -> list[Problem]:
+def power_problems(site: Site, catalog: Catalog, work: PowerAnalysis) -> list[Problem]:
     """Everything that the site's power does not hold, each with what would fit."""
     machines, rows, caps = work.machines, work.rows, work.caps
     found = [*_budget_problems(site), *_chain_problems(site, catalog), *_size_problems(site, catalog)]

@@ -9,7 +9,7 @@ from typing import Any
 from gridmill.catalog import Catalog
 from gridmill.core.errors import Path, path_text
 from gridmill.core.sections.site import Site
-from gridmill.power import PowerWork, work_out
+from gridmill.power import PowerAnalysis, analyse
 from gridmill.power.caps import highest_uniform_cap
 from gridmill.power.consumers import Caps, Consumer
 from gridmill.power.limit import NORMAL, Limit
@@ -57,9 +57,9 @@ class PowerReport:
         return asdict(self)
 
 
-def power_report(site: Site, catalog: Catalog, work: PowerWork | None = None) -> PowerReport:
+def power_report(site: Site, catalog: Catalog, work: PowerAnalysis | None = None) -> PowerReport:
     """The report of a site, whether it holds its limits or not; `work` is its power, where that was done before."""
-    work = work or work_out(site, catalog)
+    work = work or analyse(site, catalog)
     caps = work.caps
     return PowerReport(
         gpu_caps_w=dict(sorted(caps.items())),
@@ -80,7 +80,7 @@ def _limit_reports(rows: Iterable[Limit], caps: Caps) -> Iterable[LimitReport]:
         yield LimitReport(path_text(path), element, row.situation, carries, limit, limit - carries)
 
 
-def _loss_reports(work: PowerWork) -> Iterable[LossReport]:
+def _loss_reports(work: PowerAnalysis) -> Iterable[LossReport]:
     site, machines, caps = work.site, work.machines, work.caps
     if site.power is None:
         return

@@ -14,7 +14,7 @@ from gridmill.catalog.services import services_of
 from gridmill.core.hostlist import fold
 from gridmill.core.names import node_label, rack_index
 from gridmill.core.units import kilowatts
-from gridmill.power import PowerWork, caps_of
+from gridmill.power import PowerAnalysis, caps_of
 from gridmill.power.consumers import Consumer, consumers
 from gridmill.power.ramp import counted_idle, load_problems, resume_rate, step_of
 
@@ -64,7 +64,7 @@ class Sequence:
         }
 
 
-def power_on_sequence(work: PowerWork) -> Sequence | None:
+def power_on_sequence(work: PowerAnalysis) -> Sequence | None:
     """The sequence of what stands and is in service; None without a ramp."""
     site, catalog = work.site, work.catalog
     ramp = site.grid.ramp
@@ -97,7 +97,7 @@ def _packed(steps: list[tuple[str, int]], ramp_w: int) -> Iterator[tuple[tuple[s
         yield tuple(names), total
 
 
-def _by_kind(work: PowerWork) -> Iterator[tuple[str, list[Consumer]]]:
+def _by_kind(work: PowerAnalysis) -> Iterator[tuple[str, list[Consumer]]]:
     site = work.site
     found: dict[str, list[Consumer]] = {what: [] for what in WHAT}
     for machine in consumers(site, work.catalog):
@@ -109,12 +109,12 @@ def _by_kind(work: PowerWork) -> Iterator[tuple[str, list[Consumer]]]:
             yield what, sorted(machines, key=lambda machine: _place(work, machine))
 
 
-def _place(work: PowerWork, machine: Consumer) -> tuple[str, int, int]:
+def _place(work: PowerAnalysis, machine: Consumer) -> tuple[str, int, int]:
     rack = work.site.pods[machine.pod].racks[machine.slot.rack]
     return machine.pod, rack_index(machine.slot.rack, rack) or 0, machine.slot.unit
 
 
-def _what(work: PowerWork, machine: Consumer) -> str:
+def _what(work: PowerAnalysis, machine: Consumer) -> str:
     if machine.section == "equipment":
         return "equipment"
     services = services_of(work.site.pods[machine.pod].nodes[machine.group], work.catalog)
@@ -131,7 +131,7 @@ def _name(machine: Consumer) -> str:
     return f"{machine.group} {machine.pod}/{machine.slot}"
 
 
-def _notes(work: PowerWork, rate: int | None) -> Iterator[str]:
+def _notes(work: PowerAnalysis, rate: int | None) -> Iterator[str]:
     site, catalog = work.site, work.catalog
     for machine, step in counted_idle(site, catalog, caps_of(site, catalog)):
         yield (

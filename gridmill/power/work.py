@@ -14,7 +14,7 @@ from gridmill.power.problems import planned_caps
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PowerWork:
+class PowerAnalysis:
     """Who draws power, every limit that the policy asks for, and the caps."""
 
     site: Site
@@ -31,16 +31,16 @@ class PowerWork:
         return self.site is site and self.catalog is catalog
 
 
-def work_out(site: Site, catalog: Catalog) -> PowerWork:
+def analyse(site: Site, catalog: Catalog) -> PowerAnalysis:
     """The work for a site whose SKUs other rules judge."""
     machines = consumers(site, catalog)
     rows = list(limits(site, catalog, machines))
     caps, problems = planned_caps(site, machines, rows)
-    return PowerWork(site, catalog, machines, rows, caps, tuple(problems))
+    return PowerAnalysis(site, catalog, machines, rows, caps, tuple(problems))
 
 
 def caps_of(site: Site, catalog: Catalog) -> Caps:
     """The caps of a checked site, in W by group of nodes."""
     if site.power is None or site.power.caps == "none":
         return {}
-    return work_out(site, catalog).caps
+    return analyse(site, catalog).caps

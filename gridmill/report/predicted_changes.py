@@ -13,10 +13,10 @@ MOST_NAMES = 12
 """Items of one kind told by name; the rest is counted."""
 KINDS = {"package": "packages", "file": "files", "unit": "units"}
 
-Foretold = dict[str, Any]
+Predicted = dict[str, Any]
 
 
-def foretold_text(found: Foretold) -> list[str]:
+def predicted_text(found: Predicted) -> list[str]:
     """Lines for people."""
     lines = [headline(found)]
     for names, host in grouped(found["hosts"]):
@@ -40,7 +40,7 @@ def foretold_text(found: Foretold) -> list[str]:
     return lines
 
 
-def headline(found: Foretold) -> str:
+def headline(found: Predicted) -> str:
     """One line for a phase."""
     if found["complaint"]:
         return f"{found['scope']}: {found['complaint']}"

@@ -22,11 +22,11 @@ DOCUMENTS = sorted(
 )
 EVERYTHING = {
     "storage_withdraw_nfs": {"data": {"path": "/srv/gridmill/data", "read_only": False}},
-    "directory_uris": ["ldaps://ldap.example"],
-    "directory_base": "dc=example",
-    "directory_bind_dn": "cn=reader",
-    "directory_bind_secret": KEY,
-    "directory_people": [{"name": "anna", "uid": 2001}],
+    "ldap_client_uris": ["ldaps://ldap.example"],
+    "ldap_client_base": "dc=example",
+    "ldap_client_bind_dn": "cn=reader",
+    "ldap_client_bind_secret": KEY,
+    "ldap_client_people": [{"name": "anna", "uid": 2001}],
     "backup_recipients": ["age1x"],
     "base_break_glass_password_hash": "$6$x$y",
     "base_own_kernel": True,
@@ -78,7 +78,7 @@ def test_every_task_compiles_where_everything_is_on(compiler: Compile) -> None:
         for host in found.plays.hosts if path.stem == "storage" else kinds(found):
             seen |= {step.name for step in found.compile(host).steps}
     left = {name for name in every - seen if "Validating arguments" not in name}
-    opposite = {"backup : Back nothing up where the stack has no backup", "directory : Ask no directory any more",
+    opposite = {"backup : Back nothing up where the stack has no backup", "ldap_client : Ask no directory any more",
                 "gpu_power : Remove the unit", "slurm_controller : Give watts to jobs from before"}  # fmt: skip
     assert {name for name in left if not name.startswith("storage_nfs : ")} <= opposite
 
@@ -90,7 +90,7 @@ def test_what_depends_on_results_is_left_to_the_host(compiler: Compile) -> None:
     steps = {step.name: step for step in found.compile(host).steps}
     start = steps["slurm_compute : Start slurmd, with its keys, its options and its program as they are"]
     assert start.rounds == [{key: start.rounds[0][key] for key in ("unit", "restart", "reload", "started")}]
-    text = json.dumps(start.late["foreseen"])
+    text = json.dumps(start.late["pending_change"])
     assert text.count('["result", "__slurm_compute_') == 3
     assert '"select"' in text and '"slurmd="' in text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gridmill.compare.approval import foretold_moved, moved, not_valid, plan_digest
+from gridmill.compare.approval import moved, not_valid, plan_digest, predicted_moved
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DIGEST, OTHER = "1a" * 16, "2b" * 16
@@ -54,7 +54,7 @@ def changed(path: str, value: Any, base: dict[str, Any] = PLAN) -> dict[str, Any
 def test_what_did_not_move_is_applied() -> None:
     assert not_valid(PLAN, "lab", NOW) == []
     assert moved(PLAN, copy.deepcopy(PLAN)) == []
-    assert foretold_moved(PLAN["report"], copy.deepcopy(PLAN["report"])) == ([], [])
+    assert predicted_moved(PLAN["report"], copy.deepcopy(PLAN["report"])) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def report(path: str, value: Any, base: dict[str, Any] = PLAN["report"]) -> dict
     ],
 )  # fmt: skip
 def test_what_moved_on_machines(path: str, value: Any, texts: list[str]) -> None:
-    moves, notes = foretold_moved(PLAN["report"], report(path, value))
+    moves, notes = predicted_moved(PLAN["report"], report(path, value))
     assert notes == [] and len(moves) == len(texts), moves
     for move, text in zip(moves, texts, strict=True):
         assert move.text.startswith(text), move.text
@@ -151,13 +151,13 @@ def test_what_moved_on_machines(path: str, value: Any, texts: list[str]) -> None
 def test_what_was_silent_when_it_was_approved_is_told_and_not_compared() -> None:
     answers = report(f"{P}/hosts", {**PHASE["hosts"], "n3": PHASE["hosts"]["n1"]})
     answers["phases"][0]["unreached"] = {}
-    moves, notes = foretold_moved(PLAN["report"], answers)
+    moves, notes = predicted_moved(PLAN["report"], answers)
     assert moves == []
     assert notes == [
         "n3 was not asked when this was approved; now would change: file /etc/hosts (base: Write /etc/hosts; live)"
     ]
     nobody = report(f"{P}/complaint", "the controller is off")
-    moves, notes = foretold_moved(nobody, PLAN["report"])
+    moves, notes = predicted_moved(nobody, PLAN["report"])
     assert (moves, notes) == (
         [], ["pod-a: its machines were not asked when this was approved; now would change: n1 (1)"]
     )  # fmt: skip

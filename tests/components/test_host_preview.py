@@ -102,7 +102,7 @@ def ask(
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     found: Any = SimpleNamespace(**{"new_inputs": {}, "old_inputs": None, **args})
-    asyncio.run(asking.foretell(DOCUMENT, found))
+    asyncio.run(asking.predict(DOCUMENT, found))
     return seen[0] if seen else ((), {})
 
 
@@ -116,7 +116,7 @@ def test_the_command_gets_documents_digests_and_secrets_and_nothing_of_pulumi(
         HostPreview(True, 120), process, monkeypatch, new_inputs={"environment": environment},
         old_inputs={"stdin": '{"scope": "before"}'},
     )  # fmt: skip
-    assert command[1:3] == ("-m", "gridmill.operations.foretell") and "canary" not in str(command)
+    assert command[1:3] == ("-m", "gridmill.operations.dry_run") and "canary" not in str(command)
     assert process.given == {"document": DOCUMENT, "before": {"scope": "before"}}
     assert options["env"][SECRET] == "canary-2"
     assert not [name for name in options["env"] if name.startswith("PULUMI_")]

@@ -145,7 +145,7 @@ def test_the_name_login_goes_to_a_machine_in_service(data: dict[str, Any]) -> No
     pod["nodes"]["control"]["services"] = ["controller"]
     for maintenance, address in (({}, "198.18.4.84"), ({"r1/u20": "fan"}, "198.18.4.85")):
         pod["maintenance"] = maintenance
-        records = documents(planned(data))["control"]["groups"]["controllers"]["vars"]["names_server_records"]
+        records = documents(planned(data))["control"]["groups"]["controllers"]["vars"]["dns_server_records"]
         assert [at for at, names in records.items() if "login.lab.gridmill.test" in names and ":" not in at] == [
             address
         ]

@@ -114,7 +114,7 @@ def test_keys_are_rotated_on_every_machine_that_holds_them_and_by_no_other_phase
 
 def test_resolvers_reach_the_sites_dns(data: dict[str, Any]) -> None:
     data["network"]["resolvers"] = ["10.0.0.53"]
-    assert made(data)["control"]["groups"]["controllers"]["vars"]["names_server_upstreams"] == ["10.0.0.53"]
+    assert made(data)["control"]["groups"]["controllers"]["vars"]["dns_server_upstreams"] == ["10.0.0.53"]
 
 
 def variables(document: Document, host: str) -> dict[str, Any]:

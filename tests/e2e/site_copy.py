@@ -143,7 +143,7 @@ class SiteCopy:
         return ["storage", "control", *(pod["key"] for pod in plan["pods"])]
 
     def converge(self, phase: str, action: str) -> dict[str, list[str]]:
-        """Run one phase over all its machines, whatever their seals say; the tasks that changed something, by machine."""
+        """Run one phase over all its machines, whatever their baselines say; the tasks that changed something, by machine."""
         document = self.run(".venv/bin/python", "-m", "gridmill.operations.cli", "document", NAME, phase).stdout
         self.run(".venv/bin/python", "-m", "gridmill.operations.converge", action, "--full", stdin=document)
         return self.changes(phase, action)

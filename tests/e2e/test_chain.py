@@ -53,7 +53,7 @@ def test_up(site: SiteCopy) -> None:
     assert summary["pods"]["pod-a"]["gpus"] == 16
 
 
-def test_the_first_run_changed_exactly_what_check_mode_had_foretold(site: SiteCopy) -> None:
+def test_the_first_run_changed_exactly_what_check_mode_had_predicted(site: SiteCopy) -> None:
     for phase in [*site.phases(), "exports"]:
         assert site.changes(phase, "apply") == site.changes(phase, "check")
 

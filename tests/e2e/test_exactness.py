@@ -1,4 +1,4 @@
-"""Check mode foretells exactly what a run then changes, whatever was edited in the stack or tampered with on machines.
+"""Check mode predicts exactly what a run then changes, whatever was edited in the stack or tampered with on machines.
 
 The first run on bare machines is compared in test_chain.py.
 """
@@ -66,8 +66,8 @@ def test_edits_and_damage_are_foretold_and_mended(site: SiteCopy) -> None:
     spoil(site)
     previewed = preview(site)
     for phase in phases:
-        foretold = site.converge(phase, "check")
-        assert site.converge(phase, "apply") == foretold
-        assert all(foretold.values())
-        assert previewed[phase] == foretold, "before any of them, `pulumi preview` said the same of all phases"
+        predicted = site.converge(phase, "check")
+        assert site.converge(phase, "apply") == predicted
+        assert all(predicted.values())
+        assert previewed[phase] == predicted, "before any of them, `pulumi preview` said the same of all phases"
         assert not any(site.converge(phase, "check").values())

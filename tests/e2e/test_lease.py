@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 from gridmill.operations.document import Connection
-from gridmill.operations.record.lease import Ask, ask_keeper
+from gridmill.operations.record.lease import Ask, ask_lease_host
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import NAME, Done, SiteCopy
 
@@ -43,7 +43,7 @@ def storage(site: SiteCopy) -> Done:
 @pytest.fixture
 def ask(site: SiteCopy) -> Ask:
     connection = Connection("gridmill", Path(site.access / "id_ed25519"), Path(site.access / "known_hosts"), True)
-    return ask_keeper(connection, *NODES["controller"])
+    return ask_lease_host(connection, *NODES["controller"])
 
 
 def test_the_journal_is_whole_and_knows_every_phase(site: SiteCopy) -> None:

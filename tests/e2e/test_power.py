@@ -48,9 +48,9 @@ def test_a_limit_changed_by_hand_is_foretold_and_mended(site: SiteCopy, gpu1: Ho
     assert done.status == 1
     page = (site.directory / "power.html").read_text(encoding="utf-8")
     assert f'1 x 450 W, 7 x {CAP_W} W <span class="sim">simulated</span>' in page
-    foretold = site.converge("pod-a", "check")
-    assert site.converge("pod-a", "apply") == foretold
-    assert any("power limit" in text for text in map(str, foretold["pod-a-r1-u01"]))
+    predicted = site.converge("pod-a", "check")
+    assert site.converge("pod-a", "apply") == predicted
+    assert any("power limit" in text for text in map(str, predicted["pod-a-r1-u01"]))
     assert limits(gpu1) == {CAP_W}
 
 

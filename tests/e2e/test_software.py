@@ -126,11 +126,11 @@ class Driver:
         assert (done.status == 0) is check, done.text[-3000:]
         return self.site.changes("driver", action)[STORE], done.text
 
-    def apply_as_foretold(self, document: dict[str, Any], *, again: bool = False) -> list[str]:
+    def apply_as_predicted(self, document: dict[str, Any], *, again: bool = False) -> list[str]:
         """Check mode, and the run; `again` for a second one, which changes nothing. What changed."""
-        foretold, _ = self.converge(document, "check")
+        predicted, _ = self.converge(document, "check")
         changed, _ = self.converge(document, "apply")
-        assert changed == foretold
+        assert changed == predicted
         assert not again or self.converge(document, "apply")[0] == []
         return changed
 
@@ -173,7 +173,7 @@ def driver(site: SiteCopy, store: Host, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_a_driver_is_installed_held_and_in_service(driver: Driver, store: Host) -> None:
-    changed = driver.apply_as_foretold(driver.document(OLD, "open"), again=True)
+    changed = driver.apply_as_predicted(driver.document(OLD, "open"), again=True)
     assert {"package_sources : Define package sources", "nvidia : Install packages"} <= set(changed)
     versions = driver.installed("'*nvidia*' libcuda1")
     assert versions["nvidia-open-kernel-dkms"] == f"{OLD}-1" and set(versions.values()) == {f"{OLD}-1"}
@@ -195,7 +195,7 @@ def test_an_upgrade_moves_nothing_and_the_source_gives_nothing_else(driver: Driv
 
 
 def test_the_other_flavour_takes_the_place_of_the_first(driver: Driver) -> None:
-    driver.apply_as_foretold(driver.document(OLD, "proprietary"))
+    driver.apply_as_predicted(driver.document(OLD, "proprietary"))
     versions = driver.installed("'*nvidia*' libcuda1")
     assert versions["nvidia-kernel-dkms"] == f"{OLD}-1" and "nvidia-open-kernel-dkms" not in versions
 
@@ -206,13 +206,13 @@ def test_another_version_moves_as_one_and_waits_for_a_restart(driver: Driver, st
     store.check_output("mount -t tmpfs simulated /proc/driver && mkdir /proc/driver/nvidia")
     store.check_output(f"echo '{TELLS.format(version=OLD)}' > /proc/driver/nvidia/version")
     document = driver.document(NEW, "open")
-    driver.apply_as_foretold(document)
+    driver.apply_as_predicted(document)
     assert set(driver.installed("'*nvidia*' libcuda1").values()) == {f"{NEW}-1"}
     marker = store.file("/var/lib/gridmill/reboot-needed").content_string
     assert marker == f"nvidia: driver {NEW} open is installed, {OLD} open is loaded\n"
     assert store.check_output(started) == before, "no daemon of the new driver talks to the old one"
     store.check_output(f"echo '{TELLS.format(version=NEW)}' > /proc/driver/nvidia/version")  # as after a restart
-    changed = driver.apply_as_foretold(document, again=True)
+    changed = driver.apply_as_predicted(document, again=True)
     assert "nvidia : Start Fabric Manager, with its program as it is" in changed
     assert not store.file("/var/lib/gridmill/reboot-needed").exists
 
@@ -247,5 +247,5 @@ def test_a_source_that_left_the_plan_leaves_the_machine(driver: Driver, store: H
     for group in document["groups"].values():
         group.get("vars", {}).pop("package_sources_wanted", None)
     document["groups"].pop("gpu")
-    assert driver.apply_as_foretold(document) == ["package_sources : Define package sources"]
+    assert driver.apply_as_predicted(document) == ["package_sources : Define package sources"]
     assert store.run("ls /etc/apt/*/gridmill-source-*").rc != 0

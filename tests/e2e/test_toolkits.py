@@ -81,10 +81,10 @@ class Toolkits:
         self.said = done.text
         return self.site.changes("toolkits", action)
 
-    def apply_as_foretold(self, wanted: dict[str, str]) -> dict[str, list[str]]:
-        foretold = self.converge(wanted, "check", "--full")
+    def apply_as_predicted(self, wanted: dict[str, str]) -> dict[str, list[str]]:
+        predicted = self.converge(wanted, "check", "--full")
         changed = self.converge(wanted, "apply", "--full")
-        assert changed == foretold
+        assert changed == predicted
         return changed
 
 
@@ -114,7 +114,7 @@ def test_toolkits_lie_on_the_volume_once_and_every_machine_sees_them(
     trial: Toolkits, controller: Host, gpu1: Host
 ) -> None:
     wanted = {"12.4": "12.4.1-*", "12.8": "12.8.1-*"}
-    changed = trial.apply_as_foretold(wanted)
+    changed = trial.apply_as_predicted(wanted)
     assert changed[CONTROLLER] == [
         "cuda : Make links to toolkits on a volume",
         "cuda : Put toolkits on their volume",
@@ -140,7 +140,7 @@ def test_what_a_killed_run_left_goes_and_what_somebody_else_put_there_stays(
     )
     own = "cd /usr/local && rm cuda-12.4 && mkdir -p cuda-12.4/bin && touch cuda-12.4/bin/own"
     gpu1.check_output(f"{own} && cp /scratch/cuda/12.4/bin/nvcc cuda-12.4/bin/nvcc")
-    changed = trial.apply_as_foretold(wanted)
+    changed = trial.apply_as_predicted(wanted)
     assert changed[CONTROLLER] == ["cuda : Put toolkits on their volume"]
     assert "/usr/local/cuda-12.4 is somebody else's and stays" in trial.said
     assert gpu1.file("/usr/local/cuda-12.4/bin/own").exists
@@ -150,7 +150,7 @@ def test_what_a_killed_run_left_goes_and_what_somebody_else_put_there_stays(
 
 def test_one_is_replaced_and_another_leaves(trial: Toolkits, controller: Host, gpu1: Host) -> None:
     before = gpu1.check_output("readlink --canonicalize /usr/local/cuda-12.8")
-    changed = trial.apply_as_foretold({"12.8": "12.8.2-*"})
+    changed = trial.apply_as_predicted({"12.8": "12.8.2-*"})
     assert changed[CONTROLLER] == ["cuda : Make links to toolkits on a volume", "cuda : Put toolkits on their volume"]
     for machine in (controller, gpu1):
         assert "V12.8.2 (simulated)" in machine.check_output(NVCC.format("12.8"))
@@ -161,7 +161,7 @@ def test_one_is_replaced_and_another_leaves(trial: Toolkits, controller: Host, g
 def test_without_toolkits_in_the_plan_the_links_go_and_the_volume_is_left_alone(
     trial: Toolkits, controller: Host, gpu1: Host
 ) -> None:
-    changed = trial.apply_as_foretold({})
+    changed = trial.apply_as_predicted({})
     assert changed[NODE] == ["cuda : Remove links to toolkits on a volume"]
     for machine in (controller, gpu1):
         assert not machine.file("/usr/local/cuda-12.8").exists

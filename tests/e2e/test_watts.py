@@ -44,8 +44,8 @@ def from_before(site: SiteCopy, controller: Host) -> Iterator[str]:
     for old, new in (SITE, POWER):
         site.edit(old, new)
     try:
-        foretold = site.converge("control", "check")
-        assert site.converge("control", "apply") == foretold
+        predicted = site.converge("control", "check")
+        assert site.converge("control", "apply") == predicted
         yield job
     finally:
         controller.check_output("scancel --user=gridmill-accept")

@@ -1,6 +1,6 @@
 """`gridmill apply` with the real engine: what was approved runs, and whatever moved is refused by name, with nothing run.
 
-A copy of the checkout is brought up whose runner, foreteller and keeper are stand-ins; no machine is contacted.
+A copy of the checkout is brought up whose runner, dry run and lease_host are stand-ins; no machine is contacted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.preview import STAND_IN
 from gridmill.compare.approval import plan_digest
 from tests.engine.checkout import checkout_at
 from tests.operations.test_journal import filled
-from tests.operations.test_lease import Keeper
+from tests.operations.test_lease import LeaseHost
 
 pytestmark = pytest.mark.engine
 
@@ -31,20 +31,20 @@ with open("ran", "a") as file:
     file.write(document["scope"] + " " + os.environ.get("GRIDMILL_PLAN", "") + "\\n")
 """
 )
-FORETELLER = '''
-"""Says what the file `foretold` has of a phase."""
+DRY_RUNNER = '''
+"""Says what the file `predicted` has of a phase."""
 given = json.load(sys.stdin)
 scope = given["document"]["scope"]
 answer = {"schema": "x", "scope": scope, "impact": "live", "added": [], "leaving": [], "unchanged": [],
           "maintenance": {}, "unreached": {}, "unfinished": [], "complaint": "", "jobs": [], "jobsUnknown": "",
-          "waited": 0, "seconds": 1, "text": [f"{scope}: foretold"], **json.loads(Path("foretold").read_text())[scope]}
+          "waited": 0, "seconds": 1, "text": [f"{scope}: predicted"], **json.loads(Path("predicted").read_text())[scope]}
 if REPORT in os.environ:
     Path(os.environ[REPORT], scope + ".json").write_text(json.dumps(answer))
 print(json.dumps(answer))
 '''
 KEEPER = '''
 
-def ask_keeper(connection: Connection, name: str, address: str) -> Ask:
+def ask_lease_host(connection: Connection, name: str, address: str) -> Ask:
     """Stands in: the journal is a file."""
     return lambda request: {"journal": Path("journal").read_text() if Path("journal").exists() else ""}
 '''
@@ -55,7 +55,7 @@ def change(path: str) -> dict[str, Any]:
     return {"role": "base", "task": f"Write {path}", "what": [f"file {path}"], "impact": "live", "why": "at once"}
 
 
-def foretold(*paths: str) -> str:
+def predicted(*paths: str) -> str:
     host = {"impact": "live", "changes": [change(path) for path in paths], "failures": []}
     return json.dumps({scope: {"hosts": {name: host}} for scope, name in HOSTS.items()})
 
@@ -105,13 +105,13 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     place, environment = checkout_at(tmp_path)
-    for name, text in (("converge", RUNNER), ("foretell", FORETELLER)):
+    for name, text in (("converge", RUNNER), ("predict", DRY_RUNNER)):
         path = place / "gridmill" / "operations" / f"{name}.py"
         real = path.read_text(encoding="utf-8").partition('if __name__ == "__main__"')[0]
         path.write_text(f'{real}if __name__ == "__main__":\n{textwrap.indent(text, "    ")}', encoding="utf-8")
     with (place / "gridmill" / "operations" / "record" / "lease.py").open("a", encoding="utf-8") as file:
         file.write(KEEPER)
-    (place / "foretold").write_text(foretold("/etc/hosts"), encoding="utf-8")
+    (place / "predicted").write_text(predicted("/etc/hosts"), encoding="utf-8")
     found = Checkout(place, environment)
     found.pulumi("stack", "init", "--secrets-provider", "passphrase")
     found.pulumi("config", "set", "--secret", "gridmill:breakGlassPasswordHash", "canary-5512")
@@ -139,9 +139,9 @@ def test_what_was_approved_is_what_runs(checkout: Checkout) -> None:
     checkout.edit("Pulumi.lab.yaml", "'2-00:00:00'", "'1-00:00:00'")
     file, plan = checkout.preview()
     journal = checkout.place / "journal"
-    keeper = Keeper(checkout.place.parent / "keeper")
-    filled(keeper)
-    line = json.dumps(keeper.entries()[0]) + "\n"
+    lease_host = LeaseHost(checkout.place.parent / "leaseHost")
+    filled(lease_host)
+    line = json.dumps(lease_host.entries()[0]) + "\n"
 
     def write(path: Path, text: str) -> Callable[[], None]:
         before = path.read_text(encoding="utf-8") if path.exists() else None
@@ -152,7 +152,7 @@ def test_what_was_approved_is_what_runs(checkout: Checkout) -> None:
     moves: list[tuple[Path, str, str]] = [
         (stack, stack.read_text(encoding="utf-8").replace("650 W", "640 W"), "Pulumi.lab.yaml"),
         (journal, line, "the site's journal"),
-        (checkout.place / "foretold", foretold("/etc/hosts", "/etc/motd"), "pod-a-r1-u40"),
+        (checkout.place / "predicted", predicted("/etc/hosts", "/etc/motd"), "pod-a-r1-u40"),
     ]
     for path, text, what in moves:
         undo = write(path, text)

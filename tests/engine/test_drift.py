@@ -1,6 +1,6 @@
 """Drift with the real engine: a change where something drifted, repaired once, and no change before or after.
 
-A copy of the checkout whose runner, foreteller, keeper and judges are stand-ins; no machine is contacted.
+A copy of the checkout whose runner, dry run, lease_host and judges are stand-ins; no machine is contacted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The preview hook with the real engine: called for changed phases, all at the same time, in previews only.
 
-A copy of the checkout is previewed and brought up whose runner and foreteller are stand-ins; no machine is contacted.
+A copy of the checkout is previewed and brought up whose runner and dry run are stand-ins; no machine is contacted.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.engine.checkout import checkout_at
 
 pytestmark = pytest.mark.engine
 
-FORETELLER = '''\
-"""Stands in for the foreteller: writes down how it was asked, and takes a second."""
+DRY_RUNNER = '''\
+"""Stands in for the dry run: writes down how it was asked, and takes a second."""
 import json, os, sys, time
 from pathlib import Path
 given = json.load(sys.stdin)
@@ -32,7 +32,7 @@ time.sleep(2)
 with Path("asked").open("a") as file:
     file.write(json.dumps({**asked, "until": time.time()}) + "\\n")
 print(json.dumps({"waited": 0, "complaint": "", "unreached": {}, "unfinished": [], "hosts": {},
-                  "text": [f"{scope}: foretold"]}))
+                  "text": [f"{scope}: predicted"]}))
 '''
 
 
@@ -61,7 +61,7 @@ class Checkout:
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     place, environment = checkout_at(tmp_path)
     (place / "gridmill" / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
-    (place / "gridmill" / "operations" / "foretell.py").write_text(FORETELLER, encoding="utf-8")
+    (place / "gridmill" / "operations" / "predict.py").write_text(DRY_RUNNER, encoding="utf-8")
     found = Checkout(place, environment)
     found.pulumi("stack", "init", "--secrets-provider", "passphrase")
     yield found
@@ -77,7 +77,7 @@ def test_previews_ask_what_changed_and_runs_ask_nobody(checkout: Checkout) -> No
         "storage": "", "control": "canary-5512", "pod-a": "canary-5512", "exports": ""
     }  # fmt: skip
     assert not any(one["passphrase"] or one["before"] for one in asked)
-    assert "pod-a: foretold" in printed and "canary" not in printed
+    assert "pod-a: predicted" in printed and "canary" not in printed
 
     checkout.pulumi("up", "--yes", "--skip-preview")
     assert checkout.asked() == []
@@ -87,7 +87,7 @@ def test_previews_ask_what_changed_and_runs_ask_nobody(checkout: Checkout) -> No
     stack = checkout.place / "Pulumi.lab.yaml"
     text = stack.read_text(encoding="utf-8")
     stack.write_text(text.replace("'2-00:00:00'", "'1-00:00:00'"), encoding="utf-8")
-    assert "control: foretold" in checkout.pulumi("preview")
+    assert "control: predicted" in checkout.pulumi("preview")
     assert [(one["scope"], one["before"]) for one in checkout.asked()] == [("control", "control")]
     checkout.pulumi("preview", GRIDMILL_PREVIEW="plan")
     assert checkout.asked() == []

@@ -32,7 +32,7 @@ from gridmill.operations.record.lease import Lease
 from gridmill.operations.record.runs import approved_plan as told
 from tests.conftest import ROOT
 from tests.operations.test_journal import filled
-from tests.operations.test_lease import Keeper, desk
+from tests.operations.test_lease import LeaseHost, desk
 
 __all__ = ["desk"]
 
@@ -96,7 +96,7 @@ def test_documents_by_part(lab_definition: Definition, lab_plan: SitePlan) -> No
     assert {"document pod-a: machine pod-a-r1-u01", "document control: group controllers"} <= set(found)
 
 
-def test_the_journals_end(desk: Keeper, lab_plan: SitePlan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journals_end(desk: LeaseHost, lab_plan: SitePlan, monkeypatch: pytest.MonkeyPatch) -> None:
     assert journal_end(lab_plan, desk) == {"unknown": "", "n": 0, "hash": "", "last": ""}
     last = filled(desk)[-1]
     found = journal_end(lab_plan, desk)
@@ -154,7 +154,7 @@ def test_the_journal_is_told_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_journal_shows_the_plan(
-    lab_plan: SitePlan, desk: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab_plan: SitePlan, desk: LeaseHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
     document = read_document(json.dumps(documents(lab_plan)["pod-a"]))

@@ -27,7 +27,7 @@ HOST: dict[str, Any] = {
     "failures": [],
 }  # fmt: skip
 PHASE: dict[str, Any] = {
-    "schema": "gridmill.foretold/v1", "scope": "pod-a", "impact": "reconfigure",
+    "schema": "gridmill.dry_run/v1", "scope": "pod-a", "impact": "reconfigure",
     "hosts": {"pod-a-r1-u01": HOST, "pod-a-r1-u09": HOST}, "added": [], "leaving": [], "unchanged": ["pod-a-r1-u38"],
     "maintenance": {}, "unreached": {}, "unfinished": [], "complaint": "", "jobs": [], "jobsUnknown": "",
     "waited": 0.0, "seconds": 3.0, "text": [],

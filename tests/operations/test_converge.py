@@ -275,7 +275,7 @@ def test_a_run_removes_what_a_killed_one_left_while_it_asked_nodes(
     state: Path, document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    run = PhaseRun(read_document(json.dumps({**document, "keeper": None})), "apply", {})
+    run = PhaseRun(read_document(json.dumps({**document, "leaseHost": None})), "apply", {})
     left = ansible.runtime_directory(run.directory, "pod-a-waves")
     (left / "secrets.json").write_text("{}", encoding="utf-8")
     monkeypatch.setattr(PhaseRun, "_converge_pod", lambda *_: 0)

@@ -22,7 +22,7 @@ from gridmill.operations.inspect.drift import (
     state_of,
     status_of,
 )
-from gridmill.operations.run.seals import Answer, Sealed
+from gridmill.operations.run.baselines import Answer, Recorded
 
 CONTROL, STORE, GPU = "pod-a-r1-u40", "pod-a-r1-u38", "pod-a-r1-u01"
 FOUND = {"kind": "file", "name": "/etc/chrony/chrony.conf", "found": "other content"}
@@ -33,7 +33,7 @@ def answers(plan: SitePlan) -> dict[str, Answer]:
     return {
         name: Answer(
             scopes={
-                scope: Sealed("d", digest, f"2026-11-22T0{len(scope)}:00Z", 7, ()) for scope, digest in found.items()
+                scope: Recorded("d", digest, f"2026-11-22T0{len(scope)}:00Z", 7, ()) for scope, digest in found.items()
             }
         )
         for name, found in planned_digests(plan).items()
@@ -91,7 +91,7 @@ def test_what_is_planned_and_not_applied_is_no_drift(lab_plan: SitePlan) -> None
     [
         (Answer("timed out", unreachable=True), "unreachable: timed out"),
         (Answer("python3: not found"), "could not be judged: python3: not found"),
-        (Answer(), "no seal of pod-a: no run has ended well here since"),
+        (Answer(), "no baseline of pod-a: no run has ended well here since"),
     ],
 )
 def test_a_machine_that_could_not_be_looked_at_is_named(lab_plan: SitePlan, answer: Answer, text: str) -> None:

@@ -16,9 +16,9 @@ from gridmill.operations.inspect.drift import HostDrift
 from gridmill.operations.preview import hand_changes
 from gridmill.operations.record.ledger import Entry
 from gridmill.operations.run import phase
+from gridmill.operations.run.baselines import Answer
 from gridmill.operations.run.drifted import Drifted
-from gridmill.operations.run.seals import Answer
-from tests.operations.test_seals import HOSTS, Site, data, document, played, run, sealed, site
+from tests.operations.test_baselines import HOSTS, Site, data, document, played, recorded, run, site
 
 __all__ = ["data", "document", "played", "site"]
 
@@ -26,13 +26,13 @@ DIFFERENCE = {"kind": "file", "name": "/etc/hosts", "found": "other content"}
 EARLY, LATE = "2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"
 
 
-def seen(name: str, *differences: dict[str, str], unseen: str = "", unsealed: Iterable[str] = ()) -> HostDrift:
+def seen(name: str, *differences: dict[str, str], unseen: str = "", unrecorded: Iterable[str] = ()) -> HostDrift:
     told = tuple({"phase": "pod-a", **one} for one in differences)
-    return HostDrift(name, "pod-a", "", unseen, tuple(unsealed), (), told, 9, EARLY)
+    return HostDrift(name, "pod-a", "", unseen, tuple(unrecorded), (), told, 9, EARLY)
 
 
 def test_findings_by_machine_and_phase() -> None:
-    bare = seen("n4", unseen="no seal of storage: no run has ended well here since", unsealed=["storage"])
+    bare = seen("n4", unseen="no baseline of storage: no run has ended well here since", unrecorded=["storage"])
     dead = seen("n3", unseen="unreachable: dead")
     assert hand_changes.findings([seen("n1", DIFFERENCE), seen("n2"), dead, bare]) == {
         "hosts": {
@@ -139,9 +139,9 @@ def test_a_run_repairs_who_drifted_and_asks_nobody_else(
         return run(data, monkeypatch, action)
 
     assert up("") == 0 and played == [HOSTS]
-    site.answers = {one: sealed(document, one, DIFFERENCE), other: sealed(document, other)}
+    site.answers = {one: recorded(document, one, DIFFERENCE), other: recorded(document, other)}
     assert up(f"{LATE} {one},{other}", "check") == 0
-    assert (played, site.asked) == ([[one]], [("judge", [one, other])]), "foretold is what differs still"
+    assert (played, site.asked) == ([[one]], [("judge", [one, other])]), "predicted is what differs still"
     assert up(f"{LATE} {one},{other}") == 0
     assert (played, site.asked) == ([[one]], [("judge and forget", [one, other])])
     site.answers = {one: Answer("dead", unreachable=True)}
@@ -167,7 +167,7 @@ def test_of_controllers_only_those_that_differ_are_run_and_slurm_reads_its_files
     live = {"kind": "slurm", "name": "configuration in force", "found": "partition gpu State is DOWN, was UP"}
     for differences, hosts, reread in (((), [], []), ((DIFFERENCE,), [[name]], [None]), ((live,), [[name]], [True])):
         monkeypatch.setenv("GRIDMILL_DRIFT", f"{LATE} {name}")
-        site.answers = {name: sealed(read, name, *differences)}
+        site.answers = {name: recorded(read, name, *differences)}
         site.asked.clear()
         assert run(control, monkeypatch, "apply") == 0
         assert (played, given, site.asked) == (hosts, reread, [("judge and forget", [name])])

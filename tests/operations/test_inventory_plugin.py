@@ -48,7 +48,7 @@ def test_hosts_groups_and_variables(lab_plan: SitePlan, tmp_path: Path) -> None:
         "ansible_become": True,
         "nvidia_gpu_count": 8,
         "slurm_compute_auth_keys": "a2V5",
-        "names_client_servers": ["198.18.4.104"],
+        "dns_client_servers": ["198.18.4.104"],
     }
     assert {key: untagged(node.get(key)) for key in expected} == expected
     assert "StrictHostKeyChecking=yes" in untagged(node["ansible_ssh_common_args"])

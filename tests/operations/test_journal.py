@@ -11,12 +11,12 @@ import pytest
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.errors import OperationError
 from gridmill.operations.record.journal import broken, journal, journal_table, parse
-from tests.operations.test_lease import ENTRY, Keeper, desk
+from tests.operations.test_lease import ENTRY, LeaseHost, desk
 
 __all__ = ["desk"]
 
 
-def filled(desk: Keeper) -> list[dict[str, Any]]:
+def filled(desk: LeaseHost) -> list[dict[str, Any]]:
     for _ in range(3):
         desk.leave(desk.take("a")["token"])
     return desk.entries()
@@ -38,7 +38,7 @@ def filled(desk: Keeper) -> list[dict[str, Any]]:
         (lambda e: e.clear(), ["lines 1 to 6 are missing"]),
     ],
 )
-def test_tampering_shows(desk: Keeper, spoil: Any, expected: list[str]) -> None:
+def test_tampering_shows(desk: LeaseHost, spoil: Any, expected: list[str]) -> None:
     entries = filled(desk)
     anchor = {"n": 6, "hash": entries[-1]["hash"]}
     assert broken(entries, anchor) == []
@@ -48,16 +48,16 @@ def test_tampering_shows(desk: Keeper, spoil: Any, expected: list[str]) -> None:
         assert any(one.startswith(text) for one in found), (text, found)
 
 
-def test_a_journal_written_anew_is_not_the_one_that_was_seen(desk: Keeper, tmp_path: Path) -> None:
+def test_a_journal_written_anew_is_not_the_one_that_was_seen(desk: LeaseHost, tmp_path: Path) -> None:
     anchor = desk({"action": "renew", "token": 0, "ttl": 1})["head"]
     assert anchor["n"] == 0
     anchor = {"n": 6, "hash": filled(desk)[-1]["hash"]}
-    other = Keeper(tmp_path / "other")
+    other = LeaseHost(tmp_path / "other")
     other.now += 1
     assert broken(filled(other), anchor) == ["line 6: is another than the one that this machine saw"]
 
 
-def test_a_line_that_a_crash_cut_short_goes(desk: Keeper) -> None:
+def test_a_line_that_a_crash_cut_short_goes(desk: LeaseHost) -> None:
     filled(desk)
     with (desk.directory / "journal.jsonl").open("a") as stream:
         stream.write('{"n": 7, "at": "20')
@@ -67,7 +67,7 @@ def test_a_line_that_a_crash_cut_short_goes(desk: Keeper) -> None:
     assert broken(entries, {}) == []
 
 
-def test_the_reader(lab_plan: SitePlan, desk: Keeper, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_reader(lab_plan: SitePlan, desk: LeaseHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
     token = desk.take("a")["token"]
     desk({"action": "leave", "token": token, "scope": "pod-a", "entry": {**ENTRY, "ok": False, "failed": ["n1"]}})
@@ -86,6 +86,6 @@ def test_what_is_no_journal_says_its_line(text: str) -> None:
         parse(text + "\n")
 
 
-def test_the_table_of_an_empty_journal(lab_plan: SitePlan, desk: Keeper, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_an_empty_journal(lab_plan: SitePlan, desk: LeaseHost, capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO(journal_table(journal(lab_plan, 0, desk)))
     assert "nobody is at work on the site" in stream.read()

@@ -1,4 +1,4 @@
-"""One run at a time on a site, and the journal of what was done: the keeper's answers, the runner's part, the reader."""
+"""One run at a time on a site, and the journal of what was done: the lease_host's answers, the runner's part, the reader."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.commands.rollout import order
 from gridmill.operations.document import read_document
 from gridmill.operations.errors import OperationError
-from gridmill.operations.record import keeper, lease, runs
+from gridmill.operations.record import lease, lease_host, runs
 from gridmill.operations.record.journal import broken, journal, journal_table, parse
 from gridmill.operations.record.lease import Lease, LocalJournal, RefusedError
 from gridmill.operations.record.runs import is_dead, this_run
@@ -42,15 +42,15 @@ def run(name: str) -> dict[str, Any]:
     return {"id": name, "user": name, "machine": f"desk-{name}", "boot": "b", "pid": 7, "started": "1"}
 
 
-class Keeper:
-    """A keeper in a directory, with a clock that stands still until it is moved."""
+class LeaseHost:
+    """A lease_host in a directory, with a clock that stands still until it is moved."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.now = NOON
 
     def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
-        return keeper.answer(json.loads(json.dumps(request)), str(self.directory), self.now)
+        return lease_host.answer(json.loads(json.dumps(request)), str(self.directory), self.now)
 
     def take(self, name: str, scope: str = "pod-a", **more: Any) -> dict[str, Any]:
         return self({"action": "take", "run": run(name), "scope": scope, "ttl": 120, "entry": ENTRY, **more})
@@ -66,11 +66,11 @@ class Keeper:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Keeper:
-    return Keeper(tmp_path / "keeper")
+def desk(tmp_path: Path) -> LeaseHost:
+    return LeaseHost(tmp_path / "leaseHost")
 
 
-def test_phases_of_one_run_share_it_and_another_is_refused(desk: Keeper) -> None:
+def test_phases_of_one_run_share_it_and_another_is_refused(desk: LeaseHost) -> None:
     token = desk.take("a")["token"]
     assert desk.take("a", "pod-b")["token"] == token
     refused = desk.take("b")
@@ -82,7 +82,7 @@ def test_phases_of_one_run_share_it_and_another_is_refused(desk: Keeper) -> None
     assert desk.take("b")["token"] == token + 1
 
 
-def test_it_runs_out_unless_it_is_renewed(desk: Keeper) -> None:
+def test_it_runs_out_unless_it_is_renewed(desk: LeaseHost) -> None:
     token = desk.take("a")["token"]
     desk.now += 119
     assert "refused" not in desk.renew(token)
@@ -96,14 +96,14 @@ def test_it_runs_out_unless_it_is_renewed(desk: Keeper) -> None:
     assert desk.entries()[1]["unfinished"] == ["pod-a"]
 
 
-def test_a_run_that_lost_the_site_between_two_phases_is_told(desk: Keeper) -> None:
+def test_a_run_that_lost_the_site_between_two_phases_is_told(desk: LeaseHost) -> None:
     desk.leave(desk.take("a")["token"])
     desk.leave(desk.take("b")["token"])
     assert desk.take("a", "pod-b")["refused"] == "superseded"
     assert "token" in desk.take("c")
 
 
-def test_what_a_stale_run_says_at_its_end_frees_nothing(desk: Keeper) -> None:
+def test_what_a_stale_run_says_at_its_end_frees_nothing(desk: LeaseHost) -> None:
     stale = desk.take("a")["token"]
     desk.now += 121
     desk.take("b")
@@ -111,20 +111,20 @@ def test_what_a_stale_run_says_at_its_end_frees_nothing(desk: Keeper) -> None:
     assert desk.take("c")["refused"] == "held"
 
 
-def test_a_dead_runs_lease_is_taken_when_it_is_named(desk: Keeper) -> None:
+def test_a_dead_runs_lease_is_taken_when_it_is_named(desk: LeaseHost) -> None:
     desk.take("a")
     assert desk.take("b", dead="x")["refused"] == "held"
     assert "token" in desk.take("b", dead="a")
 
 
 def test_tokens_grow_on_a_controller_that_was_set_up_anew(tmp_path: Path) -> None:
-    first, second = Keeper(tmp_path / "old"), Keeper(tmp_path / "new")
+    first, second = LeaseHost(tmp_path / "old"), LeaseHost(tmp_path / "new")
     old = [first.take("a")["token"], *[first.take(name, dead=before)["token"] for before, name in ("ab", "bc")]]
     second.now += 60
     assert old == sorted(set(old)) and second.take("d")["token"] > old[-1]
 
 
-def test_orders_reach_the_run_at_work_and_end_with_it(desk: Keeper, lab_plan: SitePlan) -> None:
+def test_orders_reach_the_run_at_work_and_end_with_it(desk: LeaseHost, lab_plan: SitePlan) -> None:
     nobody = "lab: nobody is at work on the site"
     assert order(lab_plan, "pause", desk)[0] == {"ok": False, "order": "pause", "working": [], "error": nobody}
     token = desk.take("a")["token"]
@@ -138,7 +138,7 @@ def test_orders_reach_the_run_at_work_and_end_with_it(desk: Keeper, lab_plan: Si
     assert "rollout" in journal_table(journal(lab_plan, 0, desk))
 
 
-def test_files_are_roots_alone(desk: Keeper) -> None:
+def test_files_are_roots_alone(desk: LeaseHost) -> None:
     desk.take("a")
     assert {stat.S_IMODE(path.stat().st_mode) for path in desk.directory.iterdir()} == {0o600}
 
@@ -148,7 +148,7 @@ def test_files_are_roots_alone(desk: Keeper) -> None:
 )
 def test_never_two_at_once(tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str]]) -> None:
     """Whoever is let in, or told that it still holds the site, is the only one that is."""
-    desk = Keeper(tmp_path_factory.mktemp("keeper"))
+    desk = LeaseHost(tmp_path_factory.mktemp("leaseHost"))
     tokens: dict[str, int] = {}
     working: dict[str, float] = {}
     for name, step in steps:
@@ -182,7 +182,7 @@ def said() -> list[str]:
 
 
 def test_a_phase_holds_the_site_and_tells_the_journal(
-    document: Any, desk: Keeper, said: list[str], tmp_path: Path
+    document: Any, desk: LeaseHost, said: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "site").mkdir()
     with Lease(document, "apply", tmp_path / "site", said.append, desk) as held:
@@ -197,7 +197,7 @@ def test_a_phase_holds_the_site_and_tells_the_journal(
 
 
 def test_another_run_is_refused_with_who_since_when_and_until(
-    document: Any, desk: Keeper, said: list[str], tmp_path: Path
+    document: Any, desk: LeaseHost, said: list[str], tmp_path: Path
 ) -> None:
     desk.take("bert")
     desk.now += 20
@@ -207,7 +207,7 @@ def test_another_run_is_refused_with_who_since_when_and_until(
 
 
 def test_what_a_dead_run_of_this_machine_left_is_taken_at_once(
-    document: Any, desk: Keeper, said: list[str], tmp_path: Path
+    document: Any, desk: LeaseHost, said: list[str], tmp_path: Path
 ) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
@@ -222,7 +222,7 @@ def test_what_a_dead_run_of_this_machine_left_is_taken_at_once(
 
 
 def test_a_run_that_loses_the_site_stops_its_playbook(
-    document: Any, desk: Keeper, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    document: Any, desk: LeaseHost, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "RENEW_S", 0.05)
     stopped: list[tuple[int, int]] = []
@@ -249,7 +249,7 @@ def test_without_its_controller_a_phase_does_not_begin_but_a_removal_goes_on(
     assert said[0].startswith("going on without the site's lease: pod-a-r1-u40")
 
 
-def test_what_could_not_be_told_is_told_later(document: Any, desk: Keeper, said: list[str], tmp_path: Path) -> None:
+def test_what_could_not_be_told_is_told_later(document: Any, desk: LeaseHost, said: list[str], tmp_path: Path) -> None:
     dead = [False]
 
     def ask(request: dict[str, Any]) -> dict[str, Any]:
@@ -276,14 +276,14 @@ def test_the_program_that_is_sent_is_whole(document: Any, monkeypatch: pytest.Mo
     """What goes over SSH, run by another python3 that has nothing of ours."""
 
     def run_here(connection: object, name: str, address: str, words: list[str], *, what: str, stdin: str) -> str:
-        text = stdin.replace(f'DIRECTORY = "{keeper.DIRECTORY}"', f"DIRECTORY = {str(tmp_path / 'k')!r}")
+        text = stdin.replace(f'DIRECTORY = "{lease_host.DIRECTORY}"', f"DIRECTORY = {str(tmp_path / 'k')!r}")
         assert text != stdin and words == ["python3", "-"]
         return subprocess.run(
             [sys.executable, "-I", "-"], input=text, capture_output=True, text=True, check=True
         ).stdout
 
     monkeypatch.setattr(lease, "run_as_root", run_here)
-    ask = lease.ask_keeper(document.connection, "n", "192.0.2.1")
+    ask = lease.ask_lease_host(document.connection, "n", "192.0.2.1")
     request = {
         "action": "take",
         "run": run("a'\"\\"),

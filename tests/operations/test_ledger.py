@@ -17,10 +17,10 @@ from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations import converge
 from gridmill.operations.errors import INTERRUPTED, OperationError
 from gridmill.operations.record import ledger
-from gridmill.operations.record.keeper import answer
+from gridmill.operations.record.lease_host import answer
 from gridmill.operations.record.ledger import Entry, departure, host_digests, subset
 from gridmill.operations.run import phase, pod_rollout
-from gridmill.operations.run.seals import Sifting
+from gridmill.operations.run.baselines import HostSelection
 
 NODES = ["pod-a-r1-u01", "pod-a-r1-u09", "pod-a-r1-u38"]
 
@@ -90,7 +90,7 @@ class Runs:
         self.played: list[tuple[str, list[str]]] = []
         self.controllers: list[int] = []
         self.bad: set[str] = set()
-        self.foretold: dict[str, list[str]] = {}
+        self.predicted: dict[str, list[str]] = {}
         """Tasks that change something, by host."""
         self.due: set[str] = set()
         """Hosts that must be restarted."""
@@ -141,20 +141,20 @@ class Runs:
                     "found": "reboot needed: x" if due else "no",
                 }
                 options["on_event"](json.dumps({"event": "checks", "host": host, "checks": [check, reboot]}))
-                for task in self.foretold.get(host, ()):
+                for task in self.predicted.get(host, ()):
                     options["on_event"](json.dumps({"event": "changed", "host": host, "task": task}))
                 event = {"event": "stats", "host": host, "changed": 1}
             options["on_event"](json.dumps(event))
         return 2 if self.bad & set(data["hosts"]) else 0
 
 
-class NoSeals(Sifting):
-    """No machine has a seal, or gets one."""
+class NoBaselines(HostSelection):
+    """No machine has a baseline, or gets one."""
 
-    def sift(self, names: set[str], *, judged: bool, spend: bool) -> set[str]:
+    def select(self, names: set[str], *, judged: bool, invalidate: bool) -> set[str]:
         return names
 
-    def seal(self, items: Any) -> None:
+    def baseline(self, items: Any) -> None:
         pass
 
 
@@ -169,9 +169,11 @@ def runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Runs:
     monkeypatch.setattr(phase, "run_playbook", found.play)
     monkeypatch.setattr(pod_rollout, "slurm_of", lambda _: found)
     monkeypatch.setattr(pod_rollout, "reboot", found.reboot)
-    monkeypatch.setattr(phase, "ask_keeper", lambda *_: lambda request: answer(request, str(tmp_path / "keeper")))
-    monkeypatch.setattr(phase, "carried_secrets", lambda _, foreseen: {"slurm_compute_auth_keys": "a2V5"})
-    monkeypatch.setattr(phase, "Sifting", NoSeals)
+    monkeypatch.setattr(
+        phase, "ask_lease_host", lambda *_: lambda request: answer(request, str(tmp_path / "leaseHost"))
+    )
+    monkeypatch.setattr(phase, "carried_secrets", lambda _, pending_change: {"slurm_compute_auth_keys": "a2V5"})
+    monkeypatch.setattr(phase, "HostSelection", NoBaselines)
     monkeypatch.setattr(converge, "die_with_parent", lambda: None)
     return found
 

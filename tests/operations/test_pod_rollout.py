@@ -36,7 +36,7 @@ def serving(data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, c
 def test_what_would_hit_jobs_goes_in_waves(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs.foretold = {name: [DRIVER] for name in GPUS}
+    runs.predicted = {name: [DRIVER] for name in GPUS}
     assert apply(serving, monkeypatch) == 0
     assert runs.played == [("pod.yml --check", GPUS), ("pod.yml", GPUS[:1]), ("pod.yml", GPUS[1:])]
     assert runs.held == {}
@@ -47,7 +47,7 @@ def test_what_would_hit_jobs_goes_in_waves(
 def test_what_jobs_do_not_notice_goes_at_once(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs.foretold = {name: ["nvidia : Configure the persistence daemon"] for name in GPUS}
+    runs.predicted = {name: ["nvidia : Configure the persistence daemon"] for name in GPUS}
     runs.working = {GPUS[0]: ["7"]}
     assert apply(serving, monkeypatch) == 0
     assert runs.played == [("pod.yml --check", GPUS), ("pod.yml", GPUS)]
@@ -56,7 +56,7 @@ def test_what_jobs_do_not_notice_goes_at_once(
 def test_a_node_with_a_job_waits_and_the_same_command_goes_on(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.foretold = {name: [DRIVER] for name in GPUS}
+    runs.predicted = {name: [DRIVER] for name in GPUS}
     runs.working = {GPUS[0]: ["7"]}
     assert apply(serving, monkeypatch) == 1
     said = capsys.readouterr().err
@@ -71,7 +71,7 @@ def test_a_node_with_a_job_waits_and_the_same_command_goes_on(
 def test_it_stops_at_the_first_failure_and_says_who_is_left(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.foretold = {name: [DRIVER] for name in GPUS}
+    runs.predicted = {name: [DRIVER] for name in GPUS}
     real = runs.play
 
     def play(playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
@@ -100,7 +100,7 @@ def test_a_run_that_is_stopped_while_it_asks_changes_nothing(
 
 
 def test_a_restart_that_is_due_is_made(serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs.foretold = {name: [DRIVER] for name in GPUS}
+    runs.predicted = {name: [DRIVER] for name in GPUS}
     runs.due = {GPUS[1]}
     assert apply(serving, monkeypatch) == 0
     assert runs.restarted == [GPUS[1]]
@@ -123,7 +123,7 @@ def test_what_a_killed_rollout_left_is_finished(
 def test_outside_of_the_windows_nothing_is_taken_from_jobs(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.foretold = {name: [DRIVER] for name in GPUS}
+    runs.predicted = {name: [DRIVER] for name in GPUS}
     monkeypatch.setattr("gridmill.operations.run.pod_rollout.closed", lambda windows, now: "outside" if windows else "")
     serving["rollout"]["windows"] = ["Sat 02:00-06:00"]
     assert apply(serving, monkeypatch) == 1
@@ -134,7 +134,7 @@ def test_outside_of_the_windows_nothing_is_taken_from_jobs(
 def test_the_report_names_what_was_put_off(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs.foretold = {name: [DRIVER] for name in GPUS}
+    runs.predicted = {name: [DRIVER] for name in GPUS}
     runs.working = {GPUS[0]: ["7"]}
     apply(serving, monkeypatch)
     report = json.loads((state_directory() / "sites" / "lab" / "reports" / "pod-a-apply.json").read_text())

@@ -192,13 +192,13 @@ def test_the_marker_keeps_what_others_wrote() -> None:
 def test_another_driver_than_the_loaded_one_waits_for_a_restart(
     loaded: str, version: str, flavour: str, pending: bool, tmp_path: Path
 ) -> None:
-    module = module_of("nvidia", "driver_in_force")
+    module = module_of("nvidia", "loaded_driver")
     module.MARKER = tmp_path / "lib" / "reboot-needed"
     (tmp_path / "version").write_text(loaded)
     marker = tmp_path / "lib" / "reboot-needed"
     params = {"version": version, "flavour": flavour, "loaded": str(tmp_path / "version"), "marker": str(marker)}
-    foretold = run_module(module, params, check_mode=True)
-    assert (foretold["changed"], foretold["pending"]) == (pending, pending) and not marker.exists()
+    predicted = run_module(module, params, check_mode=True)
+    assert (predicted["changed"], predicted["pending"]) == (pending, pending) and not marker.exists()
     assert run_module(module, params)["changed"] is pending
     assert marker.exists() is pending
     assert run_module(module, params)["changed"] is False

@@ -44,7 +44,7 @@ TEMPLATE = {
         (result("ansible.builtin.template", TEMPLATE, dest="/etc/x"), ["file /etc/x"]),
         (result("ansible.builtin.file", {"results": [{"changed": True, "path": "/a"}, {"changed": False, "path": "/b"}]}),
          ["file /a"]),
-        (result("unit_in_force", {"diff": {"prepared": "+restart slurmd\n"}}), ["unit restart slurmd"]),
+        (result("systemd_unit", {"diff": {"prepared": "+restart slurmd\n"}}), ["unit restart slurmd"]),
         (result("slurm_configuration", {"diff": [{"after_header": "/etc/slurm/slurm.conf", "after": "x"},
                                                  {"prepared": "+drain n1\n"}]}),
          ["file /etc/slurm/slurm.conf", "drain n1"]),

@@ -88,10 +88,10 @@ def test_a_volume_that_leaves_is_served_until_it_is_withdrawn(server: Server) ->
     both = server.path.read_text()
     assert f"{A} /scratch rw" in both
     assert not server.run("grant", "home")["changed"] and server.path.read_text() == both
-    foreseen = server.run("withdraw", "home", check_mode=True)
+    pending_change = server.run("withdraw", "home", check_mode=True)
     assert server.path.read_text() == both
     done = server.run("withdraw", "home")
-    assert done == foreseen and done["actions"] == [f"withdraw /scratch from {A}"]
+    assert done == pending_change and done["actions"] == [f"withdraw /scratch from {A}"]
     assert "/scratch" not in server.path.read_text() and server.path.stat().st_mode & 0o777 == 0o644
     assert not server.run("withdraw", "home")["changed"] and not server.run("grant", "home")["changed"]
 

@@ -136,14 +136,14 @@ SHOWN = (
 
 @pytest.fixture
 def in_force(tmp_path: Path) -> tuple[Any, Machine, dict[str, Any]]:
-    module = load("unit_in_force")
+    module = load("systemd_unit")
     module.RUNTIME = tmp_path / "run"
     machine = Machine(systemctl_show=Result(0, SHOWN.format(state="active", reload="no")))
     module.run = machine
     for name in ("settings", "records"):
         (tmp_path / name).touch()
     files = {"restart": [str(tmp_path / "settings")], "reload": [str(tmp_path / "records")]}
-    return module, machine, {"unit": "x", **files, "started": False, "foreseen": False}
+    return module, machine, {"unit": "x", **files, "started": False, "pending_change": False}
 
 
 def test_a_unit_is_restarted_once(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
@@ -187,7 +187,7 @@ def test_a_unit_whose_file_is_back_is_read_again(in_force: tuple[Any, Machine, d
         return Result(0, SHOWN.replace("loaded", state).format(state="active", reload="no"))
 
     machine.answers["systemctl show"] = show
-    assert run_module(module, {**params, "foreseen": True}, check_mode=True)["changed"] is True
+    assert run_module(module, {**params, "pending_change": True}, check_mode=True)["changed"] is True
     assert "systemctl daemon-reload" not in machine.ran
     assert run_module(module, params)["actions"] == ["restart"] and machine.ran[-1] == "systemctl restart x"
 
@@ -210,12 +210,12 @@ def test_check_mode_foresees_what_files_that_are_not_written_yet_will_mean(
 ) -> None:
     module, machine, params = in_force
     run_module(module, params)
-    foreseen = {**params, "foreseen": True}
-    assert run_module(module, foreseen, check_mode=True)["actions"] == ["restart"]
-    assert run_module(module, {**foreseen, "restart": []}, check_mode=True)["actions"] == ["reload"]
-    assert run_module(module, foreseen)["changed"] is False, "it is of no effect outside of check mode"
+    pending_change = {**params, "pending_change": True}
+    assert run_module(module, pending_change, check_mode=True)["actions"] == ["restart"]
+    assert run_module(module, {**pending_change, "restart": []}, check_mode=True)["actions"] == ["reload"]
+    assert run_module(module, pending_change)["changed"] is False, "it is of no effect outside of check mode"
     machine.answers["systemctl show"] = Result(0, SHOWN.format(state="inactive", reload="no"))
-    assert run_module(module, foreseen, check_mode=True)["changed"] is False
+    assert run_module(module, pending_change, check_mode=True)["changed"] is False
 
 
 @pytest.mark.parametrize(

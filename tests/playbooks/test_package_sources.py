@@ -92,17 +92,17 @@ def test_sources_come_once_and_go_with_the_plan(module: Any, tmp_path: Path) -> 
     (root / "sources.list.d").mkdir(parents=True)
     (root / "sources.list.d" / "debian.sources").write_text("theirs")
     params = {"wanted": {"mirror": SOURCE}, "directory": str(root)}
-    foretold = run_module(module, params, check_mode=True)
+    predicted = run_module(module, params, check_mode=True)
     assert present(root) == ["sources.list.d/debian.sources"] and not module.run.ran
     done = run_module(module, params)
-    assert done["written"] == foretold["written"] and present(root) == sorted([*OURS, "sources.list.d/debian.sources"])
+    assert done["written"] == predicted["written"] and present(root) == sorted([*OURS, "sources.list.d/debian.sources"])
     assert len(module.run.ran) == 1 and "APT::Update::Error-Mode=any" in module.run.ran[0]
     assert run_module(module, params)["changed"] is False and len(module.run.ran) == 1
     run_module(module, {**params, "wanted": {"mirror": {**SOURCE, "url": "https://other.example"}}})
     assert len(module.run.ran) == 2, "a source that changed is looked at again"
     gone = {**params, "wanted": {}}
-    foretold = run_module(module, gone, check_mode=True)
-    assert run_module(module, gone)["removed"] == foretold["removed"] and "sources.list.d" in foretold["removed"][0]
+    predicted = run_module(module, gone, check_mode=True)
+    assert run_module(module, gone)["removed"] == predicted["removed"] and "sources.list.d" in predicted["removed"][0]
     assert present(root) == ["sources.list.d/debian.sources"]
     assert run_module(module, gone)["changed"] is False
 

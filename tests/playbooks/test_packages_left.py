@@ -68,8 +68,8 @@ def test_what_was_installed_here_goes_with_what_came_for_it_alone(module: Any, t
     assert converge(module, tmp_path, ["toolkit"])["changed"] is True
     assert json.loads((tmp_path / "record" / "x").read_text()) == {"packages": ["toolkit"]}
     assert converge(module, tmp_path, ["toolkit"])["changed"] is False
-    foreseen = converge(module, tmp_path, [], check=True)
-    assert foreseen["removed"] == ["lib", "toolkit"] and apt.ran == [["install", "toolkit=12.4.1"]]
+    pending_change = converge(module, tmp_path, [], check=True)
+    assert pending_change["removed"] == ["lib", "toolkit"] and apt.ran == [["install", "toolkit=12.4.1"]]
     assert converge(module, tmp_path, [])["removed"] == ["lib", "toolkit"]
     assert apt.ran[-1] == ["install", "lib-", "toolkit-"]
     assert apt.installed == {"editor", "libc", "old-lib"}, "what was unused before is none of ours"

@@ -72,7 +72,7 @@ def test_task_files_are_short_and_their_results_internal(path: Path) -> None:
 
 
 def test_no_change_waits_for_a_handler() -> None:
-    """A handler is lost with the run that should have called it; unit_in_force sees what is open in any later run."""
+    """A handler is lost with the run that should have called it; systemd_unit sees what is open in any later run."""
     assert not list(PLAYBOOKS.rglob("roles/*/handlers"))
     for path in YAML_FILES:
         assert not re.search(r"^\s*notify:", path.read_text(encoding="utf-8"), re.MULTILINE), path
@@ -82,7 +82,7 @@ def test_no_change_waits_for_a_handler() -> None:
 def test_what_a_unit_reads_is_written_before_it_is_put_in_force_and_started(path: Path) -> None:
     tasks = every_task(load(path))
     for number, task in enumerate(tasks):
-        unit = task.get("unit_in_force")
+        unit = task.get("systemd_unit")
         if not unit:
             continue
         written = {str(value["dest"]) for one in tasks[:number] for value in one.values() if is_written(value)}
@@ -95,7 +95,7 @@ def test_what_a_unit_reads_is_written_before_it_is_put_in_force_and_started(path
         assert {file for file in files if file.startswith("/etc/")} <= written | keys, task["name"]
         writers = [one for one in tasks[:number] if paths_written(one) & files]
         for writer in writers:
-            assert f"{writer['register']} is changed" in unit["foreseen"], f"{task['name']}: {writer['name']}"
+            assert f"{writer['register']} is changed" in unit["pending_change"], f"{task['name']}: {writer['name']}"
 
 
 def paths_written(task: dict[str, Any]) -> set[str]:
@@ -109,7 +109,7 @@ def test_check_mode_foresees_instead_of_skipping(path: Path) -> None:
     """A task that check mode leaves out is one that a preview says nothing about."""
     for task in every_task(load(path)):
         assert "ansible_check_mode" not in str(task.get("when", "")), task["name"]
-        assert "ansible.builtin.systemd_service" not in task, f"{task['name']}: unit_in_force with `started: true`"
+        assert "ansible.builtin.systemd_service" not in task, f"{task['name']}: systemd_unit with `started: true`"
 
 
 def is_written(value: Any) -> bool:
@@ -118,20 +118,24 @@ def is_written(value: Any) -> bool:
 
 @pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
 def test_what_others_wrote_is_kept_before_it_is_replaced(path: Path) -> None:
-    """A file that is not Gridmill's by name may be somebody else's; keep_foreign comes first, in the role's main file."""
+    """A file that is not Gridmill's by name may be somebody else's; preserve_unmanaged_file comes first, in the role's main file."""
     main = every_task(load(path.parent / "main.yml"))
-    kept = {file for task in main if "keep_foreign" in task for file in task["keep_foreign"]["files"]}
+    kept = {
+        file for task in main if "preserve_unmanaged_file" in task for file in task["preserve_unmanaged_file"]["files"]
+    }
     for task in every_task(load(path)):
         for module in ("ansible.builtin.template", "ansible.builtin.copy"):
             dest = str(task.get(module, {}).get("dest", "gridmill"))
-            assert "gridmill" in dest or dest in kept, f"{task['name']}: list {dest} in a keep_foreign task before"
+            assert "gridmill" in dest or dest in kept, (
+                f"{task['name']}: list {dest} in a preserve_unmanaged_file task before"
+            )
 
 
 def test_secrets_are_never_shown() -> None:
     secrets = [name for role in ROLES for name, option in options_of(role).items() if option.get("no_log") is True]
     assert set(secrets) == {
         "base_break_glass_password_hash",
-        "directory_bind_secret",
+        "ldap_client_bind_secret",
         "slurm_compute_auth_keys",
         "slurm_login_auth_keys",
     }

@@ -91,11 +91,11 @@ class Site:
         }
         return run_module(self.module, params, check_mode=check)
 
-    def as_foretold(self, *versions: str, pattern: str = "{}.*") -> list[str]:
-        foretold = self.converge(*versions, check=True, pattern=pattern)
+    def as_predicted(self, *versions: str, pattern: str = "{}.*") -> list[str]:
+        predicted = self.converge(*versions, check=True, pattern=pattern)
         done = self.converge(*versions, pattern=pattern)
         assert done["failed"] is False, done
-        assert (done["changed"], done["actions"]) == (foretold["changed"], foretold["actions"])
+        assert (done["changed"], done["actions"]) == (predicted["changed"], predicted["actions"])
         again = self.converge(*versions, pattern=pattern)
         assert again["changed"] is False
         actions: list[str] = done["actions"]
@@ -147,7 +147,7 @@ def made(root: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_two_versions_lie_side_by_side_and_only_what_is_theirs(site: Site) -> None:
-    assert site.as_foretold("12.4", "12.8") == ["put toolkit 12.4 there", "put toolkit 12.8 there"]
+    assert site.as_predicted("12.4", "12.8") == ["put toolkit 12.4 there", "put toolkit 12.8 there"]
     for version in ("12.4", "12.8"):
         said = run(str(site.directory / version / "bin" / "nvcc"), "--version")
         assert f"release {version}," in said
@@ -168,18 +168,18 @@ def test_what_lies_elsewhere_is_told(site: Site) -> None:
 
 
 def test_an_upgrade_moves_in_one_step_and_the_old_one_stays_for_its_users(site: Site) -> None:
-    site.as_foretold("12.4", "12.8")
+    site.as_predicted("12.4", "12.8")
     library = site.directory / "12.8" / "lib" / "libcudart.so"
     before = library.resolve()
     site.toolkit("12.8", "2")
     site.publish()
     assert site.converge("12.4", "12.8")["changed"] is False, "what fits stays, whatever is on offer"
-    assert site.as_foretold("12.4", "12.8", pattern="{}.[12]-*") == []
+    assert site.as_predicted("12.4", "12.8", pattern="{}.[12]-*") == []
     answer = site.converge("12.8", pattern="{}.2-*")
     assert answer["actions"] == ["remove toolkit 12.4", "put toolkit 12.8 there"]
     assert library.read_text() == "2" and before.read_text() == "1"
     assert not (site.directory / "12.4").exists()
-    assert "clear away " + before.parents[1].name in site.as_foretold("12.4", "12.8", pattern="{}.*")
+    assert "clear away " + before.parents[1].name in site.as_predicted("12.4", "12.8", pattern="{}.*")
     assert not before.exists()
 
 
@@ -203,7 +203,7 @@ def test_what_is_interrupted_leaves_nothing_half(site: Site, moment: str, monkey
             site.converge("12.4")
     assert site.names() == [".new-12.4"]
     (site.directory / ".new-link").symlink_to(".new-12.4")
-    assert site.as_foretold("12.4") == ["clear away .new-12.4", "clear away .new-link", "put toolkit 12.4 there"]
+    assert site.as_predicted("12.4") == ["clear away .new-12.4", "clear away .new-link", "put toolkit 12.4 there"]
 
 
 def test_a_file_that_is_not_the_one_in_the_lists_is_refused(site: Site) -> None:
@@ -222,11 +222,11 @@ def test_a_version_that_nobody_offers_changes_nothing(site: Site) -> None:
 
 
 def test_only_toolkits_of_ours_are_removed(site: Site) -> None:
-    site.as_foretold("12.4", "12.8")
+    site.as_predicted("12.4", "12.8")
     own = site.directory / "11.8"
     own.mkdir()
     (site.directory / "12.4" / toolkits.MANIFEST).write_text("{}")
-    assert site.as_foretold("12.8") == []
+    assert site.as_predicted("12.8") == []
     assert own.is_dir() and (site.directory / "12.4" / "bin" / "nvcc").exists()
     answer = site.converge("12.4", "12.8")
     assert answer["failed"] and f"{site.directory}/12.4 is none of Gridmill's" in answer["msg"]
@@ -234,8 +234,8 @@ def test_only_toolkits_of_ours_are_removed(site: Site) -> None:
 
 def test_nothing_is_written_while_the_volume_is_away(site: Site) -> None:
     site.mounted("/elsewhere")
-    foretold = site.converge("12.4", check=True)
-    assert foretold["actions"] == ["put toolkit 12.4 there"]
+    predicted = site.converge("12.4", check=True)
+    assert predicted["actions"] == ["put toolkit 12.4 there"]
     answer = site.converge("12.4")
     assert answer["failed"] and "has nothing mounted" in answer["msg"] and list(site.volume.iterdir()) == []
 
@@ -254,8 +254,10 @@ def test_a_volume_that_is_too_small_is_told_beforehand(site: Site, monkeypatch: 
     assert answer["failed"] and "GB are needed" in answer["msg"] and not site.directory.exists()
 
 
-def links(tmp_path: Path, wanted: dict[str, str], *, check: bool = False, foreseen: bool = False) -> dict[str, Any]:
-    params = {"links": wanted, "record": str(tmp_path / "record" / "links.json"), "foreseen": foreseen}
+def links(
+    tmp_path: Path, wanted: dict[str, str], *, check: bool = False, pending_change: bool = False
+) -> dict[str, Any]:
+    params = {"links": wanted, "record": str(tmp_path / "record" / "links.json"), "pending_change": pending_change}
     return run_module(load("toolkit_links", LIBRARY), params, check_mode=check)
 
 
@@ -266,8 +268,8 @@ def test_links_are_made_moved_and_removed_and_what_is_somebody_elses_stays(tmp_p
         path.mkdir(parents=True)
     foreign.symlink_to("/opt/cuda")
     wanted = {str(path): f"/shared/cuda/{path.name}" for path in places}
-    foretold, done = links(tmp_path, wanted, check=True), links(tmp_path, wanted)
-    assert foretold["changed"] and foretold["diff"] == done["diff"]
+    predicted, done = links(tmp_path, wanted, check=True), links(tmp_path, wanted)
+    assert predicted["changed"] and predicted["diff"] == done["diff"]
     assert str(mine.readlink()) == "/shared/cuda/cuda-12.4" and empty.is_symlink()
     assert (own / "bin").is_dir() and str(foreign.readlink()) == "/opt/cuda"
     assert done["gridmill_notes"] == [
@@ -289,6 +291,6 @@ def test_packages_that_will_have_gone_are_not_in_the_way(tmp_path: Path) -> None
     (place / "bin").mkdir(parents=True)
     wanted = {str(place): "/shared/cuda/12.4"}
     assert links(tmp_path, wanted, check=True)["changed"] is False
-    assert "link " in links(tmp_path, wanted, check=True, foreseen=True)["diff"]["prepared"]
-    links(tmp_path, wanted, foreseen=True)
+    assert "link " in links(tmp_path, wanted, check=True, pending_change=True)["diff"]["prepared"]
+    links(tmp_path, wanted, pending_change=True)
     assert (place / "bin").is_dir(), "a run looks for itself"

@@ -136,10 +136,10 @@ def node(tmp_path: Path) -> Node:
 
 def test_a_volume_is_mounted_once_and_check_mode_says_so_before(node: Node) -> None:
     wanted = {"home": node.volume}
-    foreseen = node.converge(wanted, check_mode=True)
-    assert foreseen["changed"] and node.machine.ran == [] and not list(node.units.iterdir())
+    pending_change = node.converge(wanted, check_mode=True)
+    assert pending_change["changed"] and node.machine.ran == [] and not list(node.units.iterdir())
     done = node.converge(wanted)
-    assert done["actions"] == foreseen["actions"] and not done["failed"]
+    assert done["actions"] == pending_change["actions"] and not done["failed"]
     again = node.converge(wanted)
     assert again["actions"] == [] and again["changed"] is False
     assert node.converge(wanted, check_mode=True)["changed"] is False

@@ -15,22 +15,22 @@ VARIABLES: dict[str, Any] = {
     "base_fqdn": "pod-a-r1-u01.lab.gridmill.test",
     "base_address": "198.18.4.65",
     "base_address6": "2001:2:0:1::1:1",
-    "clock_sources": ["198.18.4.104", "ntp.example.net"],
-    "clock_serves": ["198.18.0.0/20"],
-    "clock_adjust": False,
+    "chrony_sources": ["198.18.4.104", "ntp.example.net"],
+    "chrony_serves": ["198.18.0.0/20"],
+    "chrony_adjust": False,
     "base_user_logins": "always",
     "base_sysctl": {"vm.swappiness": 1},
-    "names_server_domain": "lab.gridmill.test",
-    "names_server_listen": "198.18.4.104",
-    "names_server_listen6": "2001:2:0:1::1:40",
-    "names_server_records": {
+    "dns_server_domain": "lab.gridmill.test",
+    "dns_server_listen": "198.18.4.104",
+    "dns_server_listen6": "2001:2:0:1::1:40",
+    "dns_server_records": {
         "198.18.4.65": ["a.lab.gridmill.test", "b.lab.gridmill.test"],
         "198.18.4.66": ["c.lab.gridmill.test"],
     },
-    "names_server_networks": ["198.18.0.0/20"],
-    "names_server_upstreams": ["192.0.2.53"],
-    "names_client_servers": ["198.18.4.104", "198.18.4.103"],
-    "names_client_domain": "lab.gridmill.test",
+    "dns_server_networks": ["198.18.0.0/20"],
+    "dns_server_upstreams": ["192.0.2.53"],
+    "dns_client_servers": ["198.18.4.104", "198.18.4.103"],
+    "dns_client_domain": "lab.gridmill.test",
     "nvidia_pins": [{"packages": "src:nvidia-graphics-drivers", "version": "550.163.01-*"}],
     "nccl_packages": {"libnccl2": "2.22.3-*"},
     "gpu_power_cap": 500,
@@ -53,17 +53,17 @@ VARIABLES: dict[str, Any] = {
     "slurm_controller_database_buffer_pool": "128M",
     "slurm_compute_controllers": ["a:6817", "b:6817"],
     "slurm_login_controllers": ["a:6817", "b:6817"],
-    "directory_uris": ["ldaps://ldap1.ems1.example", "ldaps://ldap2.ems1.example"],
-    "directory_base": "dc=ems1,dc=example",
-    "directory_ca": "-----BEGIN CERTIFICATE-----",
-    "directory_bind_dn": "cn=reader,dc=ems1,dc=example",
-    "__directory_secret": "s3cret\n",
-    "directory_schema": "rfc2307",
-    "directory_login_groups": ["people", "guests"],
-    "directory_logins": True,
-    "directory_homes": "/shared/home",
-    "directory_local_users": ["anna", "root"],
-    "directory_local_groups": ["root", "sudo"],
+    "ldap_client_uris": ["ldaps://ldap1.ems1.example", "ldaps://ldap2.ems1.example"],
+    "ldap_client_base": "dc=ems1,dc=example",
+    "ldap_client_ca": "-----BEGIN CERTIFICATE-----",
+    "ldap_client_bind_dn": "cn=reader,dc=ems1,dc=example",
+    "__ldap_client_secret": "s3cret\n",
+    "ldap_client_schema": "rfc2307",
+    "ldap_client_login_groups": ["people", "guests"],
+    "ldap_client_logins": True,
+    "ldap_client_homes": "/shared/home",
+    "ldap_client_local_users": ["anna", "root"],
+    "ldap_client_local_groups": ["root", "sudo"],
     "storage_moosefs_master": "198.18.4.102",
     "storage_moosefs_address": "198.18.4.102",
     "storage_moosefs_directories": ["/data/a", "/data/b"],
@@ -111,11 +111,11 @@ def test_slurm_conf() -> None:
 
 
 def test_names() -> None:
-    records = render(ROLES / "names_server/templates/records.j2", VARIABLES).splitlines()
+    records = render(ROLES / "dns_server/templates/records.j2", VARIABLES).splitlines()
     assert records[1:] == ["198.18.4.65 a.lab.gridmill.test b.lab.gridmill.test", "198.18.4.66 c.lab.gridmill.test"]
-    server = render(ROLES / "names_server/templates/dnsmasq.conf.j2", VARIABLES).splitlines()
+    server = render(ROLES / "dns_server/templates/dnsmasq.conf.j2", VARIABLES).splitlines()
     assert {"local=/lab.gridmill.test/", "rev-server=198.18.0.0/20", "no-resolv", "server=192.0.2.53"} <= set(server)
-    client = render(ROLES / "names_client/templates/resolv.conf.j2", VARIABLES).splitlines()
+    client = render(ROLES / "dns_client/templates/resolv.conf.j2", VARIABLES).splitlines()
     assert client[1:4] == ["search lab.gridmill.test", "nameserver 198.18.4.104", "nameserver 198.18.4.103"]
 
 
@@ -127,18 +127,18 @@ def test_a_machine_with_both_addresses_has_one_name() -> None:
 
 
 def test_clocks() -> None:
-    template = ROLES / "clock/templates"
-    controller = render(template / "chrony.conf.j2", {**VARIABLES, "clock_adjust": True}).splitlines()
+    template = ROLES / "chrony/templates"
+    controller = render(template / "chrony.conf.j2", {**VARIABLES, "chrony_adjust": True}).splitlines()
     assert {"server ntp.example.net iburst", "allow 198.18.0.0/20", "local stratum 10", "makestep 1 3"} <= set(
         controller
     )
-    node = render(template / "chrony.conf.j2", {**VARIABLES, "clock_serves": []})
+    node = render(template / "chrony.conf.j2", {**VARIABLES, "chrony_serves": []})
     assert not any(word in node for word in ("allow", "local stratum", "makestep", "rtcsync"))
     assert 'DAEMON_OPTS="-F 1 -x"\n' in render(template / "chrony.default.j2", VARIABLES)
-    assert 'DAEMON_OPTS="-F 1"\n' in render(template / "chrony.default.j2", {**VARIABLES, "clock_adjust": True})
+    assert 'DAEMON_OPTS="-F 1"\n' in render(template / "chrony.default.j2", {**VARIABLES, "chrony_adjust": True})
     unit = "chrony.service.conf.j2"
     assert "ConditionCapability=\n" in render(template / unit, VARIABLES)
-    assert "ConditionCapability" not in render(template / unit, {**VARIABLES, "clock_adjust": True})
+    assert "ConditionCapability" not in render(template / unit, {**VARIABLES, "chrony_adjust": True})
 
 
 def test_administrators_have_no_keys_but_the_plans() -> None:

@@ -41,8 +41,8 @@ def modules() -> set[str]:
 
 def test_every_module_that_roles_use_is_watched_or_has_a_reason_why_not() -> None:
     used = modules()
-    assert {"template", "packages", "unit_in_force", "accounts", "verify"} <= used
-    described = set(watched.COLLECTORS) | watched.OWN_JUDGES | set(watched.NOTHING_TO_WATCH) | set(watched.NEVER)
+    assert {"template", "packages", "systemd_unit", "accounts", "verify"} <= used
+    described = set(watched.COLLECTORS) | watched.SELF_CHECKING | set(watched.NOTHING_TO_WATCH) | set(watched.NEVER)
     assert used - described == set()
     for reason in (*watched.NOTHING_TO_WATCH.values(), *watched.NEVER.values()):
         assert len(reason) > 5
@@ -51,7 +51,7 @@ def test_every_module_that_roles_use_is_watched_or_has_a_reason_why_not() -> Non
 def test_a_module_that_nobody_described_prevents_the_seal() -> None:
     (item,) = watched.watched("ansible.builtin.lineinfile", {"path": "/etc/x"}, {})
     assert item == {"kind": "never", "name": "lineinfile", "why": "nobody described it"}
-    (item,) = watched.watched("unit_in_force", {}, {})
+    (item,) = watched.watched("systemd_unit", {}, {})
     assert item["kind"] == "never", "arguments that are not as they should be"
 
 
@@ -60,7 +60,7 @@ def test_modules_that_are_their_own_judges_compare_in_check_mode_and_have_no_sec
     paths = {
         path.stem: path for path in [*PLAYBOOKS.glob("plugins/modules/*.py"), *PLAYBOOKS.glob("roles/*/library/*.py")]
     }
-    for name in (*watched.OWN_JUDGES, "slurm_keys", "slurm_configuration"):
+    for name in (*watched.SELF_CHECKING, "slurm_keys", "slurm_configuration"):
         text = paths[name].read_text(encoding="utf-8")
         assert "supports_check_mode=True" in text, name
         assert '"no_log": True' not in text, name
@@ -99,8 +99,8 @@ ITEMS: list[tuple[str, dict[str, Any], dict[str, Any], list[dict[str, Any]]]] = 
         ],
     ),
     (
-        "unit_in_force",
-        {"unit": "ssh", "restart": [], "reload": ["/etc/x"], "started": False, "foreseen": True},
+        "systemd_unit",
+        {"unit": "ssh", "restart": [], "reload": ["/etc/x"], "started": False, "pending_change": True},
         {},
         [{"kind": "unit", "name": "ssh", "started": False, "restart": [], "reload": ["/etc/x"]}],
     ),
@@ -123,9 +123,9 @@ def test_items_by_module(
 
 
 def test_a_call_is_an_item_and_foresees_nothing() -> None:
-    (item,) = watched.watched("gpu_power_limit", {"watts": 500, "foreseen": True}, {})
-    assert item["arguments"] == {"watts": 500, "foreseen": False} and item["module"] == "gpu_power_limit"
-    (other,) = watched.watched("gpu_power_limit", {"watts": 400, "foreseen": True}, {})
+    (item,) = watched.watched("gpu_power_limit", {"watts": 500, "pending_change": True}, {})
+    assert item["arguments"] == {"watts": 500, "pending_change": False} and item["module"] == "gpu_power_limit"
+    (other,) = watched.watched("gpu_power_limit", {"watts": 400, "pending_change": True}, {})
     assert other["name"] != item["name"]
     (hidden,) = watched.watched("accounts", {"admins": watched.HIDDEN}, {})
     assert hidden["kind"] == "never"

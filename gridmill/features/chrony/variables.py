@@ -13,19 +13,19 @@ that are 0.1 apart cannot be read together any more."""
 
 
 def _everyone(plan: SitePlan) -> Values:
-    return {"clock_sources": [host.address for host in plan.with_service("controller")]}
+    return {"chrony_sources": [host.address for host in plan.with_service("controller")]}
 
 
 def _controllers(plan: SitePlan) -> Values:
     return {
-        "clock_sources": list(plan.time_servers),
-        "clock_serves": [plan.supernet, *([plan.supernet6] if plan.supernet6 else [])],
+        "chrony_sources": list(plan.time_servers),
+        "chrony_serves": [plan.supernet, *([plan.supernet6] if plan.supernet6 else [])],
     }
 
 
 def _alike(plan: SitePlan, host: HostPlan) -> Values:
     del plan
-    return {"clock_adjust": False} if host.clock == "host" else {}
+    return {"chrony_adjust": False} if host.clock == "host" else {}
 
 
 def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:

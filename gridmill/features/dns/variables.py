@@ -11,8 +11,8 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 def _client(plan: SitePlan) -> Values:
     return {
-        "names_client_servers": [host.address for host in plan.with_service("controller")],
-        "names_client_domain": plan.domain,
+        "dns_client_servers": [host.address for host in plan.with_service("controller")],
+        "dns_client_domain": plan.domain,
     }
 
 
@@ -23,10 +23,10 @@ def _client_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
 
 def _server(plan: SitePlan) -> Values:
     return {
-        "names_server_domain": plan.domain,
-        "names_server_records": _records(plan),
-        "names_server_networks": [plan.supernet, *([plan.supernet6] if plan.supernet6 else [])],
-        "names_server_upstreams": list(plan.resolvers),
+        "dns_server_domain": plan.domain,
+        "dns_server_records": _records(plan),
+        "dns_server_networks": [plan.supernet, *([plan.supernet6] if plan.supernet6 else [])],
+        "dns_server_upstreams": list(plan.resolvers),
     }
 
 
@@ -57,5 +57,5 @@ def _server_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
     return [{"check": "service", "name": "dnsmasq"}] if "controller" in host.services else []
 
 
-NAMES_CLIENT = Concern(everyone=_client, checks=_client_checks)
-NAMES_SERVER = Concern(groups={"controllers": _server}, checks=_server_checks)
+DNS_CLIENT = Concern(everyone=_client, checks=_client_checks)
+DNS_SERVER = Concern(groups={"controllers": _server}, checks=_server_checks)

@@ -17,15 +17,15 @@ def _everyone(plan: SitePlan) -> Values:
     own = [person["name"] for person in (*plan.admins, *plan.users)]
     ours = [ACCEPTANCE_USER, *([TOOLKITS_USER] if plan.nvidia.shared else [])]
     return {
-        "directory_uris": list(directory.uris),
-        "directory_base": directory.base,
-        "directory_ca": directory.ca,
-        "directory_bind_dn": directory.bind_dn,
-        "directory_schema": directory.schema,
-        "directory_login_groups": list(directory.login_groups),
-        "directory_homes": directory.homes,
-        "directory_local_users": sorted({"root", plan.access.bootstrap_user, *ours, *own}),
-        "directory_local_groups": sorted(
+        "ldap_client_uris": list(directory.uris),
+        "ldap_client_base": directory.base,
+        "ldap_client_ca": directory.ca,
+        "ldap_client_bind_dn": directory.bind_dn,
+        "ldap_client_schema": directory.schema,
+        "ldap_client_login_groups": list(directory.login_groups),
+        "ldap_client_homes": directory.homes,
+        "ldap_client_local_users": sorted({"root", plan.access.bootstrap_user, *ours, *own}),
+        "ldap_client_local_groups": sorted(
             {"root", "sudo", "gridmill-admins", "gridmill-users", *own, *(one["name"] for one in plan.groups)}
         ),
     }
@@ -40,8 +40,8 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
         volume.name in host.mounts and volume.mount == LOCAL_HOMES for volume in plan.storage.volumes
     )
     return {
-        **({"directory_logins": True} if "login" in host.services else {}),
-        **({"directory_people": list(directory.users)} if local and directory.users else {}),
+        **({"ldap_client_logins": True} if "login" in host.services else {}),
+        **({"ldap_client_people": list(directory.users)} if local and directory.users else {}),
     }
 
 

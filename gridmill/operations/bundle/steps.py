@@ -49,7 +49,7 @@ class Step:
     role: str
     action: str
     position: int
-    """The how manieth task of the playbook it is."""
+    """The index of the task of the playbook it is."""
     module: str
     """Name of the module in the bundle's code; `content` for contents put in place."""
     rounds: list[dict[str, Any]]

@@ -6,7 +6,7 @@ from typing import Any
 
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.document import plan_connection
-from gridmill.operations.record.lease import Ask, ask_keeper
+from gridmill.operations.record.lease import Ask, ask_lease_host
 from gridmill.operations.record.runs import revision, this_run
 
 ORDERS = ("pause", "continue", "abort")
@@ -20,7 +20,7 @@ SAID = {
 def order(plan: SitePlan, what: str, ask: Ask | None = None) -> tuple[dict[str, Any], str]:
     """Leave the order on the controller; it is kept in the journal. OperationError without a controller."""
     controller = plan.with_service("controller")[0]
-    ask = ask or ask_keeper(plan_connection(plan), controller.name, controller.address)
+    ask = ask or ask_lease_host(plan_connection(plan), controller.name, controller.address)
     run = this_run()
     entry = {
         "site": plan.name,

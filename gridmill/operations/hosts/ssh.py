@@ -61,17 +61,17 @@ def run_as_root(
     return done.stdout
 
 
-def carried_secrets(document: ConvergeDocument, *, foreseen: bool = False) -> dict[str, str]:
+def carried_secrets(document: ConvergeDocument, *, pending_change: bool = False) -> dict[str, str]:
     """Read each `carry` file from its host, base64-encoded, into memory. OperationError names host and path.
 
-    With `foreseen`, for check mode, random bytes stand in for a file that an earlier phase has yet to make.
+    With `pending_change`, for check mode, random bytes stand in for a file that an earlier phase has yet to make.
     """
     secrets: dict[str, str] = {}
     for item in document.carry:
         what = f"cannot read {item.path} (the control phase makes it; did it run?)"
         words = ["sh", "-c", 'if [ -e "$1" ]; then exec base64 -w0 -- "$1"; fi', "sh", item.path]
         text = run_as_root(document.connection, item.host, document.addresses[item.host], words, what=what)
-        if not text and foreseen:
+        if not text and pending_change:
             text = base64.b64encode(os.urandom(PLACEHOLDER_BYTES)).decode()
         if not text:
             raise OperationError(f"{item.host}: {what}: it is missing or empty")

@@ -13,7 +13,7 @@ from typing import Any
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.document import plan_connection
-from gridmill.operations.run.seals import Answer, Sealed, Sifting, judge_all, told, wanted_digests
+from gridmill.operations.run.baselines import Answer, HostSelection, Recorded, judge_all, told, wanted_digests
 from gridmill.report.tables import columns
 
 SCHEMA = "gridmill.drift/v1"
@@ -33,7 +33,7 @@ class HostDrift:
     """Why it is being worked on, and not looked at; empty when it is in service."""
     unseen: str
     """Why it could not be looked at; empty when it was."""
-    unsealed: tuple[str, ...]
+    unrecorded: tuple[str, ...]
     """Phases that no run has ended well in here; it was looked at all the same."""
     planned: tuple[str, ...]
     """Phases in which something else is planned by now than was applied."""
@@ -58,7 +58,7 @@ def planned_digests(plan: SitePlan) -> dict[str, dict[str, str]]:
     """By machine, what each of its phases plans, secrets left out."""
     found: dict[str, dict[str, str]] = {}
     for scope, document in documents(plan).items():
-        if document["playbook"] in Sifting.ALONE:
+        if document["playbook"] in HostSelection.ALONE:
             for name, (_, planned) in wanted_digests(dict(document), {}).items():
                 found.setdefault(name, {})[scope] = planned
     return found
@@ -71,14 +71,14 @@ def _over_ssh(plan: SitePlan) -> Ask:
 
 def _host(host: HostPlan, wanted: Mapping[str, str], answer: Answer | None) -> HostDrift:
     maintenance = host.maintenance or ""
-    sealed = answer.scopes if answer else {}
-    there = {scope: sealed[scope] for scope in wanted if scope in sealed}
+    recorded = answer.scopes if answer else {}
+    there = {scope: recorded[scope] for scope in wanted if scope in recorded}
     return HostDrift(
         name=host.name,
         pod=host.pod,
         maintenance=maintenance,
         unseen="" if maintenance else _unseen(wanted, there, answer),
-        unsealed=tuple(scope for scope in wanted if scope not in there) if answer and not answer.complaint else (),
+        unrecorded=tuple(scope for scope in wanted if scope not in there) if answer and not answer.complaint else (),
         planned=tuple(scope for scope, one in there.items() if one.plan != wanted[scope]),
         differences=tuple({"phase": scope, **one} for scope, found in there.items() for one in found.differences),
         items=sum(one.items for one in there.values()),
@@ -86,13 +86,13 @@ def _host(host: HostPlan, wanted: Mapping[str, str], answer: Answer | None) -> H
     )
 
 
-def _unseen(wanted: Mapping[str, str], there: Mapping[str, Sealed], answer: Answer | None) -> str:
+def _unseen(wanted: Mapping[str, str], there: Mapping[str, Recorded], answer: Answer | None) -> str:
     if answer is None:
         return "" if not wanted else "nobody asked it"
     if answer.complaint:
         return f"{'unreachable' if answer.unreachable else 'could not be judged'}: {answer.complaint}"
     missing = [scope for scope in wanted if scope not in there]
-    return f"no seal of {', '.join(missing)}: no run has ended well here since" if missing else ""
+    return f"no baseline of {', '.join(missing)}: no run has ended well here since" if missing else ""
 
 
 def status_of(hosts: list[HostDrift]) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gridmill.compare.approval import Move, foretold_moved, moved, not_valid, short
+from gridmill.compare.approval import Move, moved, not_valid, predicted_moved, short
 from gridmill.kernel.definition import Definition
 from gridmill.operations.playbooks import ROOT
 from gridmill.operations.preview.approved_plan import bound, read_plan
@@ -80,7 +80,7 @@ def compared(
     if moves := moved(plan, bound(definition, now)):
         return moves, []
     approved = plan["report"]
-    return foretold_moved(approved, preview_report(now, approved["allowed"]))
+    return predicted_moved(approved, preview_report(now, approved["allowed"]))
 
 
 def refusal(head: str, moves: list[Move]) -> list[str]:

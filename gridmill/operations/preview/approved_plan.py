@@ -27,7 +27,7 @@ from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
 from gridmill.operations.playbooks import ROOT, tree_digest
 from gridmill.operations.record.journal import parse
-from gridmill.operations.record.lease import Ask, ask_keeper
+from gridmill.operations.record.lease import Ask, ask_lease_host
 from gridmill.operations.record.runs import revision
 from gridmill.operations.stack_facts import known_hosts
 
@@ -166,7 +166,7 @@ def journal_end(plan: SitePlan, ask: Ask | None = None) -> dict[str, Any]:
     Like a preview it asks no machine where the site's SSH files are not, or when it is told to ask none.
     """
     try:
-        entries = parse((ask or _keeper(plan))({"action": "read", "last": 1})["journal"])
+        entries = parse((ask or _lease_host(plan))({"action": "read", "last": 1})["journal"])
     except OperationError as error:
         return {"unknown": str(error), "n": 0, "hash": "", "last": ""}
     if not entries:
@@ -176,7 +176,7 @@ def journal_end(plan: SitePlan, ask: Ask | None = None) -> dict[str, Any]:
     return {"unknown": "", "n": last["n"], "hash": last["hash"], "last": text}
 
 
-def _keeper(plan: SitePlan) -> Ask:
+def _lease_host(plan: SitePlan) -> Ask:
     """Asks the first controller; OperationError where it is not to be asked."""
     connection = plan_connection(plan)
     if os.environ.get(PREVIEW_MODE) == "plan":
@@ -185,7 +185,7 @@ def _keeper(plan: SitePlan) -> Ask:
         if not path.exists():
             raise OperationError(f"no machine is asked: {path.name} of the site is not on this machine")
     controller = plan.with_service("controller")[0]
-    return ask_keeper(connection, controller.name, controller.address)
+    return ask_lease_host(connection, controller.name, controller.address)
 
 
 def no_pulumi(stack: str) -> str:

@@ -16,8 +16,8 @@ from gridmill.core.errors import ProblemsError
 from gridmill.core.impact import CLASSES, NONE, worst
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
+from gridmill.operations.dry_run import REPORT
 from gridmill.operations.errors import OperationError
-from gridmill.operations.foretell import REPORT
 from gridmill.operations.preview.approved_plan import PREVIEW_MODE, bound, make_plan, no_pulumi, write_plan
 from gridmill.operations.preview.hand_changes import FOUND, GIVEN
 from gridmill.operations.run.ansible import ROOT
@@ -105,7 +105,7 @@ def asks_nobody(by_hand: Path) -> dict[str, str]:
 
 
 def run_pulumi(stack: str, directory: str, *more: str, **environment: str) -> tuple[int, str, str]:
-    """Status, standard output and standard error of the preview; phases write what they foretell into `directory`."""
+    """Status, standard output and standard error of the preview; phases write what they predict into `directory`."""
     command = ["pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *more]
     try:
         done = subprocess.run(
@@ -182,7 +182,7 @@ def not_known(phase: dict[str, Any]) -> list[str]:
 
 
 def unasked(steps: list[dict[str, Any]], phases: list[dict[str, Any]]) -> list[str]:
-    """Phases that change and foretold nothing: no machine may be asked, or the time limit was up."""
+    """Phases that change and predicted nothing: no machine may be asked, or the time limit was up."""
     heard = {phase["scope"] for phase in phases}
     names = []
     for step in steps:

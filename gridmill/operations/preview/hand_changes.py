@@ -1,8 +1,8 @@
 """What was changed by hand on a site's machines, for `pulumi preview` and `up` of a stack with `changes.drift: check`.
 
 Started by the program as `python -m gridmill.operations.preview.hand_changes STACK`. Prints one JSON line: by machine
-and phase what is not as the last run left it, and when it was looked at. Every judge is asked once: an update takes what its
-own preview found, and `gridmill ci preview` and `apply` hand on what they know.
+and phase what is not as the last run left it, and when it was looked at. Every judge is asked once: an update takes
+what its own preview found, and `gridmill ci preview` and `apply` hand on what they know.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import load_definition
 from gridmill.operations.directories import state_directory
 from gridmill.operations.document import plan_connection
-from gridmill.operations.foretell import REPORT
+from gridmill.operations.dry_run import REPORT
 from gridmill.operations.inspect.drift import HostDrift, site_drift
 from gridmill.operations.playbooks import ROOT
 from gridmill.operations.preview.limit import time_limit
 from gridmill.operations.record.runs import this_run
-from gridmill.operations.run.seals import told
+from gridmill.operations.run.baselines import told
 from gridmill.operations.run.supervise import die_with_parent
 from gridmill.plan import plan_site
 
 GIVEN = "GRIDMILL_HAND_CHANGES"
 """A file with what is known already; then no machine is asked."""
-UNSEALED = "no run has ended well here since"
-"""A repair that failed leaves a machine without a seal: nobody knows what it is like, and it is to be converged."""
+WITHOUT_BASELINE = "no run has ended well here since"
+"""A repair that failed leaves a machine without a baseline: nobody knows what it is like, and it is to be converged."""
 FOUND = "hand-changes"
 """Directory beside the phases' reports of a preview; the finding is a file of this name in it."""
 
@@ -53,14 +53,14 @@ def nothing(complaint: str) -> dict[str, Any]:
 
 
 def findings(hosts: list[HostDrift]) -> dict[str, Any]:
-    """By machine and phase what differs or has no seal, a line each; and who could not be looked at."""
+    """By machine and phase what differs or has no baseline, a line each; and who could not be looked at."""
     found: dict[str, dict[str, list[str]]] = {}
     for host in hosts:
         for one in host.differences:
             found.setdefault(host.name, {}).setdefault(one["phase"], []).append(told(one))
-        for scope in host.unsealed:
-            found.setdefault(host.name, {}).setdefault(scope, []).append(UNSEALED)
-    return {"hosts": found, "unseen": {host.name: host.unseen for host in hosts if host.unseen and not host.unsealed}}
+        for scope in host.unrecorded:
+            found.setdefault(host.name, {}).setdefault(scope, []).append(WITHOUT_BASELINE)
+    return {"hosts": found, "unseen": {host.name: host.unseen for host in hosts if host.unseen and not host.unrecorded}}
 
 
 def known(stack: str, *, fresh: bool) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@ from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.directories import state_directory
 from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
-from gridmill.operations.record.keeper import FIRST, link
-from gridmill.operations.record.lease import Ask, LocalJournal, ask_keeper
+from gridmill.operations.record.lease import Ask, LocalJournal, ask_lease_host
+from gridmill.operations.record.lease_host import FIRST, link
 from gridmill.operations.record.runs import Run
 from gridmill.report.tables import columns
 
@@ -27,7 +27,7 @@ def journal(plan: SitePlan, last: int, ask: Ask | None = None) -> dict[str, Any]
     OperationError without a controller. The whole journal is checked, whatever is shown.
     """
     controller = plan.with_service("controller")[0]
-    ask = ask or ask_keeper(plan_connection(plan), controller.name, controller.address)
+    ask = ask or ask_lease_host(plan_connection(plan), controller.name, controller.address)
     found = ask({"action": "read", "last": 0})
     entries = parse(found["journal"])
     anchor = LocalJournal(state_directory() / "sites" / plan.name).head()

@@ -1,6 +1,6 @@
 """One run at a time on a site, from whichever machine it is started; and a line in the journal for what it does.
 
-The lease is kept on the site's first controller (operations/record/keeper.py) and runs out when it is not renewed. Its
+The lease is kept on the site's first controller (record/lease_host.py) and runs out when it is not renewed. Its
 number, the fencing token, goes to every machine that a play works on: one that has seen a higher number refuses (module
 `fence`).
 """
@@ -21,7 +21,7 @@ from typing import Any
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import run_as_root
-from gridmill.operations.record import keeper
+from gridmill.operations.record import lease_host
 from gridmill.operations.record.runs import Run, approved_plan, is_dead, revision, this_run
 
 TTL_S = 120
@@ -32,9 +32,9 @@ Say = Callable[[str], None]
 Ask = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def ask_keeper(connection: Connection, name: str, address: str) -> Ask:
+def ask_lease_host(connection: Connection, name: str, address: str) -> Ask:
     """Asks the machine that keeps a site's lease; OperationError when it cannot be asked."""
-    program = Path(keeper.__file__).read_text(encoding="utf-8")
+    program = Path(lease_host.__file__).read_text(encoding="utf-8")
 
     def ask(request: dict[str, Any]) -> dict[str, Any]:
         call = f"print(json.dumps(answer(json.loads({json.dumps(request)!r}))))"

@@ -15,7 +15,7 @@ WORD = "GRIDMILL_DRIFT"
 
 @dataclass(frozen=True)
 class Drifted:
-    """Which machines differed from their seals, and when they were looked at."""
+    """Which machines differed from their baselines, and when they were looked at."""
 
     at: str = ""
     hosts: frozenset[str] = frozenset()

@@ -18,14 +18,14 @@ from gridmill.operations.directories import state_directory
 from gridmill.operations.document import ConvergeDocument
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import carried_secrets
-from gridmill.operations.record.lease import Lease, ask_keeper
+from gridmill.operations.record.lease import Lease, ask_lease_host
 from gridmill.operations.record.ledger import Entry, Ledger, departure, host_digests, subset
 from gridmill.operations.record.locks import exclusive
 from gridmill.operations.run.ansible import forget_runtime, run_playbook, runtime_directory
+from gridmill.operations.run.baselines import HostSelection
 from gridmill.operations.run.drifted import Drifted
 from gridmill.operations.run.pod_rollout import hit, left_drained, roll
 from gridmill.operations.run.results import RunResult
-from gridmill.operations.run.seals import Sifting
 
 HOSTS_IN_PROGRESS = 32
 """Up to so many hosts the end of each is told; above, the summary says it."""
@@ -106,10 +106,10 @@ class PhaseRun:
 
     def _site(self) -> AbstractContextManager[Lease | None]:
         """The site's lease, for what changes something."""
-        keeper = self.document.data.get("keeper")
-        if self.action == "check" or keeper is None:
+        lease_host = self.document.data.get("leaseHost")
+        if self.action == "check" or lease_host is None:
             return nullcontext()
-        ask = ask_keeper(self.document.connection, keeper["name"], keeper["address"])
+        ask = ask_lease_host(self.document.connection, lease_host["name"], lease_host["address"])
         return Lease(self.document, self.action, self.directory, self._say, ask)
 
     def _remove(self, lock: int) -> int:
@@ -144,32 +144,32 @@ class PhaseRun:
     def _converge_all(self, lock: int) -> int:
         """Converge all hosts of a phase that has no ledger."""
         data = self.document.data
-        sifting = Sifting(self.document, self.secrets, self._say)
-        needed = self._sift(sifting, set(data["hosts"]), judged=self.judged or bool(self.drifted.hosts))
+        selection = HostSelection(self.document, self.secrets, self._say)
+        needed = self._select(selection, set(data["hosts"]), judged=self.judged or bool(self.drifted.hosts))
         status, log = 0, None
         if needed or not data["hosts"]:
             status, log = self._play(self.document.playbook, subset(data, needed), lock)
-        self._seal(sifting)
+        self._record_baselines(selection)
         return self._finish(status, log)
 
-    def _sift(self, sifting: Sifting, names: set[str], *, judged: bool) -> set[str]:
+    def _select(self, selection: HostSelection, names: set[str], *, judged: bool) -> set[str]:
         """The hosts that Ansible is needed for; of the others, the result knows."""
-        needed = sifting.sift(names, judged=judged, spend=self.action == "apply")
-        self.reread = sifting.slurm_drifted
-        for name, items in sifting.clean.items():
+        needed = selection.select(names, judged=judged, invalidate=self.action == "apply")
+        self.reread = selection.slurm_drifted
+        for name, items in selection.clean.items():
             self.result.as_left(name, items)
-        for name, why in sifting.unreachable.items():
+        for name, why in selection.unreachable.items():
             self.result.record({"event": "unreachable", "host": name, "task": "connect", "message": why})
             self._say(f"{name} FAILED in connect")
-        if sifting.clean:
-            self._say(f"{len(sifting.clean)} hosts are as they were left")
+        if selection.clean:
+            self._say(f"{len(selection.clean)} hosts are as they were left")
         return needed
 
-    def _seal(self, sifting: Sifting) -> None:
+    def _record_baselines(self, selection: HostSelection) -> None:
         """Remember what the hosts are like that a run went well on."""
         if self.action == "apply":
             good = {name: host for name, host in self.result.hosts.items() if host.items and self.result.host_ok(name)}
-            sifting.seal({name: host.items for name, host in good.items()})
+            selection.baseline({name: host.items for name, host in good.items()})
             for host in good.values():
                 host.items = []
 
@@ -178,7 +178,7 @@ class PhaseRun:
         data = self.document.data
         ledger = Ledger(self.document)
         entries = ledger.read()
-        self.secrets |= carried_secrets(self.document, foreseen=self.action == "check")
+        self.secrets |= carried_secrets(self.document, pending_change=self.action == "check")
         digests = host_digests(data, self.secrets, self.digests)
         drifted = self.drifted.open(entries) & set(digests)
         todo = drifted | {
@@ -197,27 +197,27 @@ class PhaseRun:
         for name, reason in sorted(self.result.maintenance.items()):
             self._say(f"{name} is left out: maintenance ({reason})")
         status, log = 0, None
-        sifting = Sifting(self.document, self.secrets, self._say)
-        needed = self._sift(sifting, todo, judged=self.judged or bool(drifted))
-        rolled = self._hit(needed, set(sifting.unreachable), entries, lock)
+        selection = HostSelection(self.document, self.secrets, self._say)
+        needed = self._select(selection, todo, judged=self.judged or bool(drifted))
+        rolled = self._hit(needed, set(selection.unreachable), entries, lock)
         at_once = needed - set(rolled)
-        open_ = todo - set(rolled) - set(sifting.clean)
+        open_ = todo - set(rolled) - set(selection.clean)
         kept = {
             name: Entry(host["address"]) if name in open_ or name not in entries else entries[name]
             for name, host in data["hosts"].items()
         } | away
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        kept |= {name: replace(kept[name], at=now) for name in drifted & set(sifting.clean)}
+        kept |= {name: replace(kept[name], at=now) for name in drifted & set(selection.clean)}
 
         def play(names: set[str]) -> None:
-            """Converge these, and have the ledger and their seals say how that ended."""
+            """Converge these, and have the ledger and their baselines say how that ended."""
             nonlocal status, log, kept
             if self.action == "apply":  # a run that is killed must not leave the word of an earlier one
                 kept |= {name: Entry(data["hosts"][name]["address"]) for name in names}
                 ledger.write({**departed, **kept})
             ended, log = self._play(self.document.playbook, subset(data, names), lock)
             status = status or ended
-            self._seal(sifting)
+            self._record_baselines(selection)
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
             kept |= {
                 name: Entry(kept[name].address, digests[name], now, self.result.reboot(name))

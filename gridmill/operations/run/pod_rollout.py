@@ -25,18 +25,18 @@ Play = Callable[[set[str]], None]
 """Converges hosts, and records what came of it."""
 
 
-def hit(foretold: RunResult, names: set[str]) -> dict[str, str]:
-    """Those nodes whose foretold change would hit jobs, with the reason; a node that could not be foretold is one.
+def hit(predicted: RunResult, names: set[str]) -> dict[str, str]:
+    """Those nodes whose predicted change would hit jobs, with the reason; a node that could not be predicted is one.
 
     A node that does not answer is none: it is tried with the others, fails, and holds nobody up.
     """
     found: dict[str, str] = {}
     for name in sorted(names):
-        host = foretold.hosts[name]
+        host = predicted.hosts[name]
         if any(failure.startswith(UNREACHABLE) for failure in host.failures):
             continue
         if host.failures or not host.finished:
-            found[name] = "what the change does there could not be foretold"
+            found[name] = "what the change does there could not be predicted"
             continue
         for change in host.changes:
             role, _, task = change.partition(" : ")

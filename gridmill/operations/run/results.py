@@ -29,7 +29,7 @@ class HostResult:
     notes: list[str] = field(default_factory=list)
     """What people should know though nothing is wrong: what was there before, a reboot that is due."""
     items: list[dict[str, Any]] = field(default_factory=list)
-    """What the tasks manage on this host, for its seal; no part of the report."""
+    """What the tasks manage on this host, for its baseline; no part of the report."""
 
     @property
     def failed_checks(self) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ class RunResult:
     def as_left(self, name: str, items: int) -> None:
         """This host was judged: so many items are as they were left, and nothing is done."""
         text = f"{items} items as they were left"
-        check = {"check": "seal", "ok": True, "expected": text, "found": text}
+        check = {"check": "baseline", "ok": True, "expected": text, "found": text}
         self.hosts[name] = HostResult(finished=True, checks=[check])
         self.judged.append(name)
 

@@ -16,7 +16,7 @@ name: gridmill_events
 type: notification
 short_description: Events for Gridmill's runner
 description:
-  - Writes the start of tasks, changes (in check mode foreseen ones), failures, checks (every task result with a list
+  - Writes the start of tasks, changes (in check mode predicted ones), failures, checks (every task result with a list
     C(gridmill_checks)), notes (those with C(gridmill_notes)), what a task manages on the machine, and the final counts
     to the descriptor named in the environment variable C(GRIDMILL_EVENTS_FD); silent without it.
 options: {}
@@ -152,7 +152,7 @@ def _worded(module: str, line: str) -> str:
         return f"file {text}"
     if module == "packages" and not text.startswith("hold "):
         return f"package {text} removed" if sign == "-" else f"package {text}"
-    if module == "unit_in_force":
+    if module == "systemd_unit":
         return f"unit {text}"
     return text if sign in {"+", "~"} else line
 

@@ -18,7 +18,7 @@ options:
     description: Limit of each GPU in W; 0 for the GPUs' own default.
     type: int
     required: true
-  foreseen:
+  pending_change:
     description: In check mode, whether a task before this one would set the limit already; then nothing is left to do.
     type: bool
     default: false
@@ -44,12 +44,15 @@ FIELDS = ["index", "power.limit", "power.default_limit"]
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"watts": {"type": "int", "required": True}, "foreseen": {"type": "bool", "default": False}},
+        argument_spec={
+            "watts": {"type": "int", "required": True},
+            "pending_change": {"type": "bool", "default": False},
+        },
         supports_check_mode=True,
     )
     watts = module.params["watts"]
     answer = run(["nvidia-smi", f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits"])
-    if module.check_mode and (module.params["foreseen"] or answer.status == MISSING):
+    if module.check_mode and (module.params["pending_change"] or answer.status == MISSING):
         module.exit_json(changed=False, gpus=[])
     rows, problem = parse_rows(answer, len(FIELDS))
     if problem:

@@ -15,7 +15,7 @@ short_description: Grants volumes to networks, or withdraws what is planned no l
 description:
   - Clients keep what they mounted until they are changed themselves, some waves later. So one call grants what is new
     and leaves what is there, and a later one, after the clients, withdraws what is planned no longer and adds nothing.
-  - Writes the file only; M(unit_in_force) has the server read it.
+  - Writes the file only; M(systemd_unit) has the server read it.
 options:
   dest:
     description: File of exports.

@@ -43,28 +43,28 @@ def found() -> dict[str, Any]:
 def test_every_machine_asks_and_none_asks_for_its_own_people(found: dict[str, Any]) -> None:
     for phase in ("control", "pod-a"):
         values = found[phase]["vars"]
-        assert values["directory_uris"] == DIRECTORY["uris"]
-        assert values["directory_schema"] == "rfc2307bis"
-        assert values["directory_homes"] == "/shared/home"
-        assert {"root", "gridmill", "anna", "gridmill-accept"} <= set(values["directory_local_users"])
-        assert {"gridmill-admins", "sudo", "anna"} <= set(values["directory_local_groups"])
+        assert values["ldap_client_uris"] == DIRECTORY["uris"]
+        assert values["ldap_client_schema"] == "rfc2307bis"
+        assert values["ldap_client_homes"] == "/shared/home"
+        assert {"root", "gridmill", "anna", "gridmill-accept"} <= set(values["ldap_client_local_users"])
+        assert {"gridmill-admins", "sudo", "anna"} <= set(values["ldap_client_local_groups"])
         assert not any("secret" in name for name in values)
-    assert "directory_uris" not in found["storage"]["vars"], "the site's DNS is not there yet"
+    assert "ldap_client_uris" not in found["storage"]["vars"], "the site's DNS is not there yet"
 
 
 def test_logins_are_for_login_nodes(found: dict[str, Any]) -> None:
-    assert variable(found["control"], CONTROLLER, "directory_logins") is True
-    assert variable(found["pod-a"], GPU, "directory_logins") is None
-    assert variable(found["pod-a"], STORE, "directory_logins") is None
+    assert variable(found["control"], CONTROLLER, "ldap_client_logins") is True
+    assert variable(found["pod-a"], GPU, "ldap_client_logins") is None
+    assert variable(found["pod-a"], STORE, "ldap_client_logins") is None
 
 
 def test_homes_are_the_servers_business_or_made_on_each_machine(found: dict[str, Any]) -> None:
     people = variable(found["storage"], STORE, "storage_moosefs_people")
     assert people == [{"name": "anna", "uid": 2001}, {"name": "berta", "uid": 3100}, {"name": "carl", "uid": 3101}]
-    assert variable(found["pod-a"], GPU, "directory_people") is None
+    assert variable(found["pod-a"], GPU, "ldap_client_people") is None
     alone = documents(planned(storage=False))["pod-a"]
-    assert alone["vars"]["directory_homes"] == "/home"
-    assert variable(alone, GPU, "directory_people") == people[1:]
+    assert alone["vars"]["ldap_client_homes"] == "/home"
+    assert variable(alone, GPU, "ldap_client_people") == people[1:]
 
 
 def test_numbers_are_compared_with_the_directorys(found: dict[str, Any]) -> None:
@@ -85,4 +85,4 @@ def test_its_users_are_no_accounts_of_the_machines(found: dict[str, Any]) -> Non
 def test_a_site_without_a_directory_says_nothing_of_one() -> None:
     text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     plan = plan_site(build_definition(yaml.safe_load(text)["config"]["gridmill:site"], ROOT))
-    assert plan.directory is None and "directory_uris" not in str(documents(plan))
+    assert plan.directory is None and "ldap_client_uris" not in str(documents(plan))

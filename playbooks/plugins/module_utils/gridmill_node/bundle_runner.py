@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ansible.module_utils import basic
-from ansible.module_utils.gridmill_node.late import LateError, value
+from ansible.module_utils.gridmill_node.deferred import DeferredExpressionError, value
 
 LARGEST_DIFF = 100 * 1024
 """Bytes of a file above which no difference is shown."""
@@ -68,7 +68,7 @@ class Runner:
             if not all(value(tree, self.results) for tree in step.get("when", ())):
                 return {"changed": False, "skipped": True}
             late = {name: value(tree, self.results) for name, tree in step.get("late", {}).items()}
-        except (LateError, TypeError, AttributeError) as error:
+        except (DeferredExpressionError, TypeError, AttributeError) as error:
             return {"changed": False, "failed": True, "msg": f"what depends on tasks before: {error}"}
         found = [self.round(step, {**arguments, **late}) for arguments in step["rounds"]]
         if not step.get("loop"):

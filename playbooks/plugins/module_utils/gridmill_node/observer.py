@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.gridmill_node import in_force, live_slurm
+from ansible.module_utils.gridmill_node import live_slurm, units
 from ansible.module_utils.gridmill_node.commands import Run, run
 from ansible.module_utils.gridmill_node.packages import HALFWAY, matches
 from ansible.module_utils.gridmill_node.stand_in import AnsibleModule, Ended
 
 NOTES = "run/gridmill/in-force"
-UNIT_PROPERTIES = in_force.PROPERTIES
+UNIT_PROPERTIES = units.PROPERTIES
 
 Item = dict[str, Any]
 
@@ -112,17 +112,17 @@ class Observer:
         ours = policy.exists() and "Written by Gridmill" in policy.read_text(encoding="utf-8", errors="replace")
         return None, "our policy of an interrupted installation lets no package start its service" if ours else ""
 
-    def _units(self, names: list[str]) -> dict[str, in_force.Unit]:
+    def _units(self, names: list[str]) -> dict[str, units.Unit]:
         """What systemd says about all units, asked once."""
         if not names:
             return {}
         properties = f"--property={','.join(UNIT_PROPERTIES)}"
         answer = self.ask(["systemctl", "show", "--timestamp=us+utc", properties, *names])
-        clock = in_force.Clock(time.time_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC))
+        clock = units.Clock(time.time_ns(), time.clock_gettime_ns(time.CLOCK_MONOTONIC))
         blocks = answer.output.split("\n\n")
         if len(blocks) != len(names):
             return {}
-        return {name: in_force.parse_unit(block, clock) for name, block in zip(names, blocks, strict=True)}
+        return {name: units.parse_unit(block, clock) for name, block in zip(names, blocks, strict=True)}
 
     def _unit(self, item: Item) -> tuple[Any, str]:
         name = item["name"]
@@ -130,14 +130,14 @@ class Observer:
         if unit is None or not unit.loaded:
             return None, "systemd does not know it"
         files = [*item["restart"], *item["reload"]]
-        found = {path: in_force.fingerprint(self._path(path)) for path in files}
-        noted = in_force.noted_in(self._path(str(NOTES)) / f"{name}.json")
-        old = in_force.outdated(found, noted, unit.started) if unit.live else []
-        steps = in_force.actions(
+        found = {path: units.fingerprint(self._path(path)) for path in files}
+        noted = units.noted_in(self._path(str(NOTES)) / f"{name}.json")
+        old = units.outdated(found, noted, unit.started) if unit.live else []
+        steps = units.actions(
             unit, restart=bool(set(old) & set(item["restart"])), reload=bool(old), start=item["started"]
         )
         said = {"enable": "is not enabled", "start": "is not running"}
-        open_ = [said.get(step, f"has not read {', '.join(old)}") for step in steps if step != in_force.READ_AGAIN]
+        open_ = [said.get(step, f"has not read {', '.join(old)}") for step in steps if step != units.READ_AGAIN]
         return None, ", ".join(open_)
 
     def _module(self, item: Item) -> tuple[Any, str]:
@@ -190,7 +190,7 @@ def told(answer: Mapping[str, Any]) -> str:
 
 
 def compare(item: Item, before: Any, after: Any) -> str:
-    """What is different from when the machine was sealed; empty when nothing is."""
+    """What is different from when the machine was recorded; empty when nothing is."""
     if before == after:
         return ""
     if item["kind"] == "slurm":

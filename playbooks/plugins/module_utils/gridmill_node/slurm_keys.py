@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible.module_utils.gridmill_node.checks import Check, result
 from ansible.module_utils.gridmill_node.commands import Run
-from ansible.module_utils.gridmill_node.in_force import recorded
+from ansible.module_utils.gridmill_node.units import recorded
 
 KEY_BYTES = 64
 """The block of SHA-256, the hash behind HS256: longer keys are hashed first, so more adds nothing."""

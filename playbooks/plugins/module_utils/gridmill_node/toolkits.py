@@ -178,10 +178,10 @@ class Links:
     """Places that somebody else has taken."""
 
 
-def compare_links(wanted: Mapping[str, str], recorded: Mapping[str, str], *, foreseen: bool = False) -> Links:
+def compare_links(wanted: Mapping[str, str], recorded: Mapping[str, str], *, pending_change: bool = False) -> Links:
     """Compare with what is there. Ours is a link that was recorded as we find it; an empty directory is nothing.
 
-    `foreseen`: what is in the way will have gone by then, with packages.
+    `pending_change`: what is in the way will have gone by then, with packages.
     """
     links = Links({}, [], [])
     for path in sorted({*wanted, *recorded}):
@@ -193,7 +193,7 @@ def compare_links(wanted: Mapping[str, str], recorded: Mapping[str, str], *, for
                 links.remove.append(path)
         elif now == wanted[path]:
             continue
-        elif ours or foreseen or _free(place):
+        elif ours or pending_change or _free(place):
             links.make[path] = wanted[path]
         else:
             links.kept.append(path)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.gridmill_node import (
-    directory_checks,
+    ldap_checks,
     login_checks,
     machine_checks,
     network_checks,
@@ -41,7 +41,7 @@ SERVICES: dict[str, CheckFunction] = {
     "resolves": network_checks.resolves,
     "clock": network_checks.clock,
     "sshd": login_checks.sshd,
-    "directory": directory_checks.directory,
+    "directory": ldap_checks.directory,
     "reboot": reboot.check,
     "package": system_checks.package,
     "service": system_checks.service,

@@ -21,14 +21,14 @@ HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 """What Ansible puts in place of an argument that is a secret."""
 BUILTIN = "ansible.builtin."
 
-OWN_JUDGES = frozenset(
+SELF_CHECKING = frozenset(
     {
         "accounts",
-        "directory_left",
-        "driver_in_force",
+        "ldap_removed",
+        "loaded_driver",
         "gpu_power_limit",
         "host_name",
-        "keep_foreign",
+        "preserve_unmanaged_file",
         "kernel_parameters",
         "mariadb_socket_database",
         "moosefs_metadata",
@@ -62,15 +62,15 @@ NEVER: dict[str, str] = {
     "acceptance": "runs jobs, which say nothing lasting about the machine",
     "command": "without `creates` nobody can say what it manages",
 }
-"""Modules after which a machine is not sealed: it is asked by Ansible every time. Each with the reason."""
+"""Modules after which a machine is not recorded: it is asked by Ansible every time. Each with the reason."""
 
 
 def watched(module: str, arguments: Mapping[str, Any], result: Mapping[str, Any]) -> list[Item]:
-    """Items of one task (of one round, for a loop). A module that nobody described prevents the seal."""
+    """Items of one task (of one round, for a loop). A module that nobody described prevents the baseline."""
     name = module.removeprefix(BUILTIN).removeprefix("ansible.legacy.")
     if name in NOTHING_TO_WATCH:
         return []
-    if name in OWN_JUDGES:
+    if name in SELF_CHECKING:
         return _call(name, arguments)
     collector = COLLECTORS.get(name)
     if collector is None:
@@ -82,7 +82,7 @@ def watched(module: str, arguments: Mapping[str, Any], result: Mapping[str, Any]
 
 
 def never(name: str, why: str) -> Item:
-    """An item that is never as it should be, so that no seal is written."""
+    """An item that is never as it should be, so that no baseline is written."""
     return {"kind": "never", "name": name, "why": why}
 
 
@@ -109,7 +109,7 @@ def _call(name: str, arguments: Mapping[str, Any]) -> list[Item]:
     if HIDDEN in text:
         return [never(name, "one of its arguments is a secret")]
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    kept = {key: False if key == "foreseen" else value for key, value in arguments.items()}
+    kept = {key: False if key == "pending_change" else value for key, value in arguments.items()}
     return [{"kind": "module", "name": f"{name} {digest}", "module": name, "arguments": kept}]
 
 
@@ -186,7 +186,7 @@ COLLECTORS: dict[str, Collector] = {
     "file": _file,
     "blockinfile": _changed_file,
     "packages": _packages,
-    "unit_in_force": _unit,
+    "systemd_unit": _unit,
     "key_file": _key_file,
     "slurm_keys": _slurm_keys,
     "slurm_configuration": _slurm_configuration,

@@ -23,7 +23,7 @@ options:
     description: File that remembers which links this module made.
     type: path
     default: /var/lib/gridmill/toolkit-links.json
-  foreseen:
+  pending_change:
     description: Whether an earlier task that has changed nothing yet, in check mode, removes what is in the way.
     type: bool
     default: false
@@ -72,13 +72,15 @@ def main() -> None:
         argument_spec={
             "links": {"type": "dict", "required": True},
             "record": {"type": "path", "default": "/var/lib/gridmill/toolkit-links.json"},
-            "foreseen": {"type": "bool", "default": False},
+            "pending_change": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     wanted, record = module.params["links"], Path(module.params["record"])
     recorded = remembered(record)
-    work = toolkits.compare_links(wanted, recorded, foreseen=module.check_mode and module.params["foreseen"])
+    work = toolkits.compare_links(
+        wanted, recorded, pending_change=module.check_mode and module.params["pending_change"]
+    )
     own = {path: target for path, target in wanted.items() if path not in work.kept}
     if not module.check_mode:
         if {**recorded, **own} != recorded:

@@ -97,8 +97,8 @@ def main() -> None:
         )
     )
     if module.check_mode and (missing or complaint):
-        foreseen = [] if (DATA / database).exists() else everything
-        module.exit_json(changed=bool(foreseen), statements=foreseen)
+        pending_change = [] if (DATA / database).exists() else everything
+        module.exit_json(changed=bool(pending_change), statements=pending_change)
     if complaint:
         module.fail_json(msg=f"mariadb: {complaint}")
     # the last two lines are numbers: of tables, and of rights

@@ -110,7 +110,7 @@ def main() -> None:
         module.fail_json(msg=f"sacctmgr: {answer.complaint()}")
     work = plan(cluster, accounts, books) if accounts is not None else add_cluster(cluster, books)
     if not answer.ok and DATABASE.exists():
-        module.warn("slurmdbd is not running: whether accounting will change can't be foreseen")
+        module.warn("slurmdbd is not running: whether accounting will change can't be pending_change")
         work = []
     if not module.check_mode:
         if any(GPUS in argument for arguments in work for argument in arguments):

@@ -8,7 +8,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.gridmill_node.commands import run
 from ansible.module_utils.gridmill_node.slurm_config import stop_needed
-from ansible.module_utils.gridmill_node.slurm_leaving import (
+from ansible.module_utils.gridmill_node.slurm_removal import (
     JOB_FORMAT,
     LEAVING_REASON,
     Changes,

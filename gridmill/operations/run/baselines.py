@@ -1,0 +1,237 @@
+"""Baselines: what every machine was left like after a run that went well, and whether it still is.
+
+The judge, which looks at everything at once, is part of the modules' shared code (playbooks/plugins/module_utils). A
+baseline brings it to the machine, compiled there, together with the modules of ours that it calls; later a few hundred
+bytes over one SSH connection have it judge.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shlex
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gridmill.operations.document import Connection, ConvergeDocument
+from gridmill.operations.hosts.many import Call, Outcome, call_all
+from gridmill.operations.playbooks import ROOT, playbook_digest
+from gridmill.operations.record.ledger import host_digests
+
+SCHEMA = "gridmill.baseline/v1"
+SHARED = "ansible/module_utils/gridmill_node"
+PROGRAM = """\
+import json, os, sys
+PLACE = "/var/lib/gridmill/judge.zip"
+request = json.loads({request!r})
+if code := request.pop("code", None):
+    import base64, importlib.util, io, marshal, zipfile
+    os.umask(0o077)
+    os.makedirs(os.path.dirname(PLACE), mode=0o700, exist_ok=True)
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(code))) as given, zipfile.ZipFile(PLACE + ".new", "w") as place:
+        for name in given.namelist():
+            text = given.read(name)
+            compiled = marshal.dumps(compile(text, name, "exec"))
+            place.writestr(name, text)
+            head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(text)
+            place.writestr(name + "c", head + compiled)
+    os.replace(PLACE + ".new", PLACE)
+if os.path.exists(PLACE):
+    sys.path.insert(0, PLACE)
+    from ansible.module_utils.gridmill_node import drift_check
+    answer = drift_check.answer_to(request)
+else:
+    answer = {{"schema": "{schema}", "scopes": {{}}}}
+print(json.dumps(answer))
+"""
+"""What runs on a machine; Python reads it from its standard input."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One scope on one machine, as the judge found it."""
+
+    digest: str
+    plan: str
+    """Digest of what was planned, secrets left out, so that whoever has none of them can compare."""
+    at: str
+    items: int
+    differences: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one machine said. `complaint` is empty when it answered."""
+
+    complaint: str = ""
+    unreachable: bool = False
+    scopes: dict[str, Recorded] = field(default_factory=dict)
+    refused: tuple[dict[str, str], ...] = ()
+    """Why it was not recorded."""
+
+
+def told(difference: Mapping[str, str]) -> str:
+    """A difference on one line."""
+    name = difference["name"].partition(" ")[0] if difference["kind"] == "module" else difference["name"]
+    return f"{difference['kind']} {name}: {difference['found']}"
+
+
+def wanted_digests(data: dict[str, Any], secrets: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """By host, the digest of all that decides what a run makes of it, and the same without secrets.
+
+    Not of its host key, as in the ledger: a machine that was replaced has no baseline.
+    """
+    versions = {"playbooks": playbook_digest()}
+    hosts = {name: {**host, "hostKey": ""} for name, host in data["hosts"].items()}
+    data = {**data, "hosts": hosts}
+    whole, plan = host_digests(data, secrets, versions), host_digests(data, {}, versions)
+    return {name: (whole[name], plan[name]) for name in whole}
+
+
+def judge_all(
+    connection: Connection,
+    addresses: Mapping[str, str],
+    wanted: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    invalidate: bool = False,
+) -> dict[str, Answer]:
+    """Have machines judged. `wanted` are digests by host and scope (None: all); for `invalidate` see there."""
+    requests = {
+        name: {"action": "judge", "invalidate": invalidate, "digests": None if wanted is None else dict(wanted[name])}
+        for name in addresses
+    }
+    return _ask(connection, addresses, requests)
+
+
+def forget_all(connection: Connection, addresses: Mapping[str, str], scope: str) -> dict[str, Answer]:
+    """Take back the word on a scope, before a run changes the machines."""
+    return _ask(connection, addresses, {name: {"action": "forget", "scopes": [scope]} for name in addresses})
+
+
+def record_all(
+    document: ConvergeDocument,
+    items: Mapping[str, list[dict[str, Any]]],
+    digests: Mapping[str, tuple[str, str]],
+) -> dict[str, Answer]:
+    """Baseline machines with their items; one without a digest only has what it shares with other scopes refreshed."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    code = base64.b64encode(program_code()).decode()
+    requests = {}
+    for name, found in items.items():
+        digest, plan = digests.get(name, ("", ""))
+        requests[name] = {
+            "action": "baseline", "code": code, "scope": document.scope, "at": at,
+            "digest": digest, "plan": plan, "items": found,
+        }  # fmt: skip
+    return _ask(document.connection, {name: document.addresses[name] for name in items}, requests)
+
+
+def program_code(playbooks: Path = ROOT / "playbooks") -> bytes:
+    """The judge and our modules as an archive; the same for the same checkout."""
+    shared = playbooks / "plugins" / "module_utils" / "gridmill_node"
+    modules = [*playbooks.glob("plugins/modules/*.py"), *playbooks.glob("roles/*/library/*.py")]
+    texts = {
+        "ansible/__init__.py": "",
+        "ansible/module_utils/__init__.py": "",
+        "ansible/module_utils/basic.py": "from ansible.module_utils.gridmill_node.stand_in import AnsibleModule\n",
+        "gridmill_modules/__init__.py": "",
+        **{f"{SHARED}/{path.name}": path.read_text(encoding="utf-8") for path in shared.glob("*.py")},
+        **{f"gridmill_modules/{path.name}": path.read_text(encoding="utf-8") for path in modules},
+    }
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in sorted(texts.items()):
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def program(request: Mapping[str, Any]) -> bytes:
+    """The program for one machine."""
+    return PROGRAM.format(request=json.dumps(request), schema=SCHEMA).encode()
+
+
+def _ask(
+    connection: Connection, addresses: Mapping[str, str], requests: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Answer]:
+    remote = shlex.join([*(["sudo", "-n"] if connection.become else []), "python3", "-I", "-S", "-"])
+    calls = {name: Call(addresses[name], remote, program(request)) for name, request in requests.items()}
+    return {name: read_answer(outcome) for name, outcome in call_all(connection, calls).items()}
+
+
+def read_answer(outcome: Outcome) -> Answer:
+    """What a machine said; whatever is no answer is a complaint."""
+    if outcome.status:
+        return Answer(outcome.complaint, outcome.unreachable)
+    try:
+        data = json.loads(outcome.output)
+        if data["schema"] != SCHEMA:
+            return Answer(f"its judge speaks {data['schema']}, this one {SCHEMA}")
+        scopes = {
+            name: Recorded(one["digest"], one["plan"], one["at"], one["items"], tuple(one["differences"]))
+            for name, one in data.get("scopes", {}).items()
+        }
+        return Answer(scopes=scopes, refused=() if data.get("recorded", True) else tuple(data["differences"]))
+    except (ValueError, KeyError, TypeError) as error:
+        return Answer(f"its answer cannot be read: {error!r}")
+
+
+class HostSelection:
+    """Which machines of a phase a run is for."""
+
+    ALONE = frozenset({"control.yml", "exports.yml", "pod.yml", "storage.yml"})
+    """Playbooks that work on each machine by itself, and so can leave one out that is as it was left, or that doesn't
+    answer. With others nobody is left out: keys are not rotated past a machine that is away."""
+
+    def __init__(self, document: ConvergeDocument, secrets: Mapping[str, str], say: Callable[[str], None]) -> None:
+        """`say` tells people."""
+        self.document = document
+        self.say = say
+        self.applies = document.playbook in self.ALONE
+        self.digests = wanted_digests(document.data, secrets) if self.applies else {}
+        self.clean: dict[str, int] = {}
+        """Machines that are as they were left, with how many items were looked at."""
+        self.unreachable: dict[str, str] = {}
+        self.slurm_drifted = False
+        """Whether slurmctld works with something else than it was left with, on any of them."""
+
+    def select(self, names: set[str], *, judged: bool, invalidate: bool) -> set[str]:
+        """The machines among `names` that Ansible is needed for. With `invalidate`, their baselines are gone."""
+        if not self.applies or not names or not (judged or invalidate):
+            return names
+        addresses = {name: self.document.addresses[name] for name in sorted(names)}
+        scope = self.document.scope
+        if judged:
+            wanted = {name: {scope: self.digests[name][0]} for name in addresses}
+            answers = judge_all(self.document.connection, addresses, wanted, invalidate=invalidate)
+        else:
+            answers = forget_all(self.document.connection, addresses, scope)
+        for name, answer in answers.items():
+            recorded = answer.scopes.get(scope) if judged else None
+            if answer.unreachable:
+                self.unreachable[name] = answer.complaint
+            elif recorded and recorded.digest == self.digests[name][0] and not recorded.differences:
+                self.clean[name] = recorded.items
+            elif recorded:
+                self._tell(name, recorded)
+        return names - set(self.clean) - set(self.unreachable)
+
+    def _tell(self, name: str, recorded: Recorded) -> None:
+        if recorded.digest != self.digests[name][0]:
+            self.say(f"{name}: something else is planned than it was converged to")
+        for difference in recorded.differences:
+            self.slurm_drifted |= difference["kind"] == "slurm"
+            self.say(f"{name}: {told(difference)}")
+
+    def baseline(self, items: Mapping[str, list[dict[str, Any]]]) -> None:
+        """Baseline machines after a run that went well there, and say of which that wasn't possible."""
+        if not items:
+            return
+        for name, answer in record_all(self.document, items, self.digests).items():
+            why = answer.complaint or "; ".join(told(one) for one in answer.refused)
+            if why:
+                self.say(f"{name}: not recorded, so that the next run with --all works on it: {why}")
