@@ -24,7 +24,7 @@ APPLY_TIMEOUT = "120m"
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhaseRun:
     """One run of the runner: what it gets, and what makes it run again."""
 
     document: Mapping[str, Any]
@@ -42,7 +42,7 @@ class Phase:
     such an input."""
 
 
-def ansible_run(name: str, phase: Phase, *, parent: pulumi.Resource) -> local.Command:
+def ansible_run(name: str, phase: PhaseRun, *, parent: pulumi.Resource) -> local.Command:
     """The command that converges the hosts of one phase, and on removal decommissions them."""
     environment: dict[str, pulumi.Input[str]] = {
         f"GRIDMILL_DIGEST_{key.upper()}": value for key, value in phase.digests.items()

@@ -5,7 +5,7 @@ from typing import Optional, TypedDict
 import pulumi
 from pulumi_command import local
 
-from components.ansible_run import Phase, ansible_run
+from components.ansible_run import PhaseRun, ansible_run
 from components.network import PodNetwork, pod_network_args
 from components.nodes import node_group
 from components.power import PowerBudget, power_budget_args
@@ -32,7 +32,7 @@ class Pod(pulumi.ComponentResource):
         name: str,
         plan: PodPlan,
         domain: str,
-        phase: Phase,
+        phase: PhaseRun,
         opts: Optional[pulumi.ResourceOptions] = None,
     ) -> None:
         args: PodArgs = {

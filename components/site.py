@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional, TypedDict
 
 import pulumi
+from pulumi_command import local
 
-from components.ansible_run import Phase, document_digest
+from components.ansible_run import PhaseRun, document_digest
 from components.drift import HandChanges
 from components.host_preview import HostPreview
+from components.phase import SitePhase
 from components.pod import Pod
 from components.power import SitePower
-from components.slurm import Acceptance, KeyRotation, SlurmControl
-from components.storage import Storage, StorageExports
 from gridmill.compare.change import Holdings
-from gridmill.documents import ACCEPTANCE, CONTROL, EXPORTS, KEYS, STORAGE, documents
+from gridmill.documents import documents, phase_of
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.playbooks import playbook_digest
 
@@ -73,43 +73,34 @@ class Site(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(parent=self)
         SitePower(f"{name}-power", plan.levels, inside)
         phases = documents(plan, host_keys)
-        roles = {"roles": playbook_digest()}
         asking = HostPreview.of(plan.changes, plan.access)
         by_hand = HandChanges.of(plan.name, plan.changes)
-        served = []
-        if STORAGE in phases:
-            servers = Phase(phases[STORAGE], roles, preview=asking, drift=by_hand.word(STORAGE))
-            served.append(Storage(f"{name}-storage", plan.storage, servers, inside).run)
-        controllers = Phase(phases[CONTROL], roles, secrets, served, asking, by_hand.word(CONTROL))
-        control = SlurmControl(f"{name}-control", plan.slurm, controllers, inside)
-        pods = [
-            Pod(
-                f"{name}-{pod.key}",
-                pod,
-                plan.domain,
-                Phase(phases[pod.key], roles, secrets, [control.run], asking, by_hand.word(pod.key)),
-                inside,
+        runs: dict[str, list[pulumi.Resource]] = {}
+        done: dict[str, str] = {}
+        acceptance: local.Command | None = None
+        for scope, document in phases.items():
+            row = phase_of(scope)
+            digests = {"roles": playbook_digest()} if row.follows_roles else {}
+            digests |= {"site": document_digest(done)} if row.sums_up else {}
+            run = PhaseRun(
+                document,
+                digests,
+                secrets if row.secrets else {},
+                [one for before in row.after for one in runs.get(before, [])],
+                asking if row.asks else None,
+                by_hand.word(scope) if row.finds_drift else None,
             )
-            for pod in plan.pods
-        ]
-        runs = [control.run, *(pod.run for pod in pods)]
-        if EXPORTS in phases:
-            last = Phase(phases[EXPORTS], roles, {}, runs[:], asking, by_hand.word(EXPORTS))
-            StorageExports(f"{name}-exports", plan.storage, last, inside)
-        if KEYS in phases:
-            rotation = Phase(phases[KEYS], {}, depends_on=runs, preview=asking)
-            runs.append(KeyRotation(f"{name}-keys", plan.slurm, rotation, inside).run)
-        everything = {key: document_digest(document) for key, document in phases.items() if key != ACCEPTANCE}
-        acceptance = Acceptance(
-            f"{name}-acceptance",
-            Phase(
-                phases[ACCEPTANCE],
-                {**roles, "site": document_digest(everything)},
-                depends_on=runs,
-            ),
-            inside,
-        )
-        self.summary = acceptance.run.stdout.apply(lambda text: site_summary(plan, text))
+            if row.per_pod:
+                pod = next(pod for pod in plan.pods if pod.key == scope)
+                made = Pod(f"{name}-{scope}", pod, plan.domain, run, inside).run
+            else:
+                made = SitePhase(f"{name}-{scope}", row, row.inputs(plan), run, inside).run
+            runs.setdefault(row.name, []).append(made)
+            done[scope] = document_digest(document)
+            acceptance = made if row.sums_up else acceptance
+        if acceptance is None:
+            raise pulumi.RunError("no phase sums the site up")
+        self.summary = acceptance.stdout.apply(lambda text: site_summary(plan, text))
         self.register_outputs({"summary": self.summary})
 
 

@@ -6,12 +6,12 @@ import pulumi
 
 from gridmill.core.errors import Problem, ProblemsError
 from gridmill.core.hostkeys import fingerprints
+from gridmill.features.organisation.problems import passphrase_problems
 from gridmill.kernel.definition import Definition
 from gridmill.load import build_definition, dates_as_written, load_definition
 from gridmill.operations.errors import OperationError
 from gridmill.operations.record.pulumi_state import keep_generation
 from gridmill.operations.stack_facts import known_hosts, public_passphrase
-from gridmill.policies.organisation import passphrase_problems
 
 SECRETS = {
     "breakGlassPasswordHash": "base_break_glass_password_hash",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from dataclasses import replace
@@ -15,12 +14,14 @@ from gridmill.core.errors import Problem, ProblemsError
 from gridmill.core.secrets import secret_problems
 from gridmill.core.sections.like import resolve_likes
 from gridmill.core.sections.machines import LARGEST_LIST, ListedMachine, parse_machine_list
-from gridmill.core.sections.partial import NotTypedError, has, read_site
+from gridmill.core.sections.partial import has, read_site
 from gridmill.core.yaml_lines import MAXIMUM_CHARACTERS, parse
 from gridmill.features.hosts.machines import identities
+from gridmill.kernel.context import Context
 from gridmill.kernel.definition import Definition, written
-from gridmill.power import analyse
 from gridmill.problems import check
+from gridmill.registry import features
+from gridmill.site import site_model
 
 SITE_KEY = "gridmill:site"
 LARGEST_KEY = 65536
@@ -86,7 +87,11 @@ def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemP
 def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) -> tuple[Definition, list[Problem]]:
     secrets = list(secret_problems(data))
     whole, unlike = resolve_likes(data)
-    site, untyped = read_site(whole)
+    try:
+        known = features(root)
+    except ProblemsError as error:
+        raise ProblemsError([*secrets, *error.problems], "the features") from error
+    site, untyped = read_site(whole, site_model(known))
     unfilled = {problem.path[:2] for problem in unlike}  # what such a pod lacks, the other one would have said
     untyped = [problem for problem in untyped if problem.message != "missing" or problem.path[:2] not in unfilled]
     named = {problem.path for problem in secrets}
@@ -102,14 +107,13 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     except ProblemsError as error:
         raise ProblemsError([*problems, *error.problems]) from error
     listed, unread = _listed_machines(beside / "machines.csv", root)
-    work = None
-    with contextlib.suppress(NotTypedError):
-        work = analyse(site, catalog)
-    judged = [*unread, *check(site, catalog, keys, listed, work)]
+    context = Context(site, catalog, keys, listed)
+    judged = [*unread, *check(context, known)]
     judged = [written(problem, data).located(file, lines) for problem in judged]
     if problems:
         raise ProblemsError([*problems, *judged])
-    return Definition(site, catalog, keys, file, lines, data, identities(site, listed), worked=work), judged
+    machines = identities(site, listed)
+    return Definition(site, catalog, keys, file, lines, data, machines, analysed=context.power, features=known), judged
 
 
 def dates_as_written(data: Any) -> Any:

@@ -1,145 +1,188 @@
-"""The phases of a site, and which concerns have a say in each."""
+"""The phases of a site, in one table: which machines, after what, what is run there, how they are taken out of service.
+
+A new phase is a row here. What runs in one are the roles that features place there, unless it has a playbook.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from gridmill.features.acceptance.document import acceptance_document
-from gridmill.features.backup.variables import BACKUP
-from gridmill.features.base.variables import BASE
-from gridmill.features.chrony.variables import CLOCK
-from gridmill.features.cuda.variables import CUDA
-from gridmill.features.dns.variables import DNS_CLIENT, DNS_SERVER
-from gridmill.features.gpu_power.variables import GPU_POWER
-from gridmill.features.ldap.variables import DIRECTORY
-from gridmill.features.meters.variables import METERS
-from gridmill.features.nccl.variables import NCCL
-from gridmill.features.nvidia.variables import NVIDIA
 from gridmill.features.slurm.keys import keys_document
-from gridmill.features.slurm.variables import SLURM_COMPUTE, SLURM_CONTROLLER, SLURM_LOGIN
-from gridmill.features.software.variables import PACKAGE_SOURCES
-from gridmill.features.storage.variables import STORAGE_EXPORTS, STORAGE_MOUNTS, STORAGE_SERVERS
-from gridmill.kernel.shape import (
-    ACCEPTANCE,
-    CONTROL,
-    EXPORTS,
-    KEYS,
-    STORAGE,
-    Document,
-    HostKeys,
-    document,
-    entries,
-    grouped,
-    in_service,
-    maintenance,
-    variables_of_all,
-)
-from gridmill.kernel.site_plan import PodPlan, SitePlan
+from gridmill.features.slurm.plan import SlurmPlan
+from gridmill.features.storage.plan import StoragePlan
+from gridmill.kernel.document import Document, HostKeys
+from gridmill.kernel.site_plan import HostPlan, PodPlan, SitePlan
 
-ON_STORAGE = (STORAGE_SERVERS,)
-ON_EXPORTING = (STORAGE_EXPORTS,)
-ON_CONTROLLERS = (
-    *(BASE, DNS_CLIENT, DNS_SERVER, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS, CUDA),
-    SLURM_CONTROLLER,
-)
-IN_PODS = (
-    *(BASE, DNS_CLIENT, CLOCK, DIRECTORY, PACKAGE_SOURCES, STORAGE_MOUNTS),
-    *(NVIDIA, NCCL, GPU_POWER, CUDA, SLURM_LOGIN, SLURM_COMPUTE),
-)
+STORAGE = "storage"
+CONTROL = "control"
+POD = "pod"
+"""Stands for one phase per pod, named by the pod's key."""
+EXPORTS = "exports"
+KEYS = "keys"
+ACCEPTANCE = "acceptance"
+
+Machines = Callable[[SitePlan, PodPlan | None], Sequence[HostPlan]]
 
 
-def storage_document(plan: SitePlan, host_keys: HostKeys) -> Document:
-    """The nodes that serve volumes, before anything mounts them. Removing the phase leaves them serving."""
-    servers = in_service([host for host in plan.hosts if host.serves])
-    return document(
-        plan,
+@dataclass(frozen=True)
+class Phase:
+    """One row of the table."""
+
+    name: str
+    """Features place their roles by it."""
+    machines: Machines
+    """Its machines, those in maintenance included; given the pod where there is one phase per pod. None: no phase."""
+    after: tuple[str, ...]
+    """Phases that come first. Their removal comes last."""
+    component: str
+    """Type of its resource: `gridmill:index:<component>`."""
+    summary: str
+    """What it is for, in one line."""
+    inputs: Callable[[SitePlan], Mapping[str, Any]]
+    """What a preview shows of the resource, beside the document of its run."""
+    pattern: str = "all"
+    """Ansible pattern of its machines among those that the document names."""
+    playbook: str | None = None
+    """Of its own; without one the roles run that features place in it."""
+    decommission: str | None = None
+    """Playbook that takes its machines out of service, when the phase goes, or they leave the plan."""
+    ledger: bool = False
+    """Whether the controllers remember what each machine was converged to, so that only those are contacted that a
+    change concerns. Such a phase leaves machines in maintenance alone."""
+    own_document: Callable[[SitePlan, HostKeys], Document] | None = None
+    """For a phase with a playbook of its own."""
+    run: str = "converge"
+    """Ends the name of the resource that runs it."""
+    asks: bool = True
+    """Whether a preview asks its machines."""
+    finds_drift: bool = True
+    """Whether drift on its machines runs it again."""
+    follows_roles: bool = True
+    """Whether it runs again when one of its roles changed."""
+    secrets: bool = False
+    """Whether its roles get the stack's secrets."""
+    sums_up: bool = False
+    """Whether it runs again when anything of the site changed."""
+
+    @property
+    def per_pod(self) -> bool:
+        """Whether there is one for every pod."""
+        return self.name == POD
+
+
+def in_service(hosts: Sequence[HostPlan]) -> tuple[HostPlan, ...]:
+    """Machines that a run may contact."""
+    return tuple(host for host in hosts if host.maintenance is None)
+
+
+def _served(*kinds: str) -> Machines:
+    def machines(plan: SitePlan, _: PodPlan | None) -> Sequence[HostPlan]:
+        storage = plan.of(StoragePlan)
+        return in_service([host for host in plan.hosts if set(storage.served_by(host)) & set(kinds)])
+
+    return machines
+
+
+def _controllers(plan: SitePlan, _: PodPlan | None) -> Sequence[HostPlan]:
+    return plan.with_service("controller")
+
+
+def _workers(_: SitePlan, pod: PodPlan | None) -> Sequence[HostPlan]:
+    """Machines of a pod that are no controllers; these stand in its document only to be asked for the key."""
+    return [host for host in pod.hosts if "controller" not in host.services] if pod else []
+
+
+def _once_rotated(plan: SitePlan, _: PodPlan | None) -> Sequence[HostPlan]:
+    return plan.hosts if plan.of(SlurmPlan).key_epoch > 1 else ()
+
+
+def _control_inputs(plan: SitePlan) -> Mapping[str, Any]:
+    slurm = plan.of(SlurmPlan)
+    return {
+        "cluster": slurm.settings["ClusterName"],
+        "nodes": [line["NodeName"] for line in slurm.nodes],
+        "partitions": {line["PartitionName"]: line["Nodes"] for line in slurm.partitions},
+    }
+
+
+PHASES = (
+    Phase(
         STORAGE,
-        ("storage.yml", None),
-        entries(servers, host_keys),
-        grouped(plan, servers, ON_STORAGE),
-        variables_of_all(plan, ON_STORAGE),
-    )
-
-
-def exports_document(plan: SitePlan, host_keys: HostKeys) -> Document:
-    """The nodes that say who may mount what, after all clients: what these still worked with is withdrawn last."""
-    serving = [host for host in plan.hosts if {"moosefs-master", "nfs"} & set(host.serves)]
-    servers = in_service(serving)
-    return document(
-        plan,
-        EXPORTS,
-        ("exports.yml", None),
-        entries(servers, host_keys),
-        grouped(plan, servers, ON_EXPORTING),
-        variables_of_all(plan, ON_EXPORTING),
-    )
-
-
-def control_document(plan: SitePlan, host_keys: HostKeys) -> Document:
-    """The controllers: the site's names, accounting and slurmctld."""
-    controllers = plan.with_service("controller")
-    return document(
-        plan,
+        _served("moosefs", "moosefs-master", "nfs"),
+        playbook="storage.yml",
+        after=(),
+        component="Storage",
+        summary="Servers of the site's volumes. Removing it leaves them serving: their data are nobody's to take away.",
+        inputs=lambda plan: {
+            "volumes": {one.name: f"{one.kind} of {one.group}" for one in plan.of(StoragePlan).volumes if one.group}
+        },
+    ),
+    Phase(
         CONTROL,
-        ("control.yml", "decommission_control.yml"),
-        entries(controllers, host_keys),
-        grouped(plan, controllers, (*ON_CONTROLLERS, BACKUP, METERS)),
-        variables_of_all(plan, ON_CONTROLLERS),
-    )
-
-
-def pod_document(plan: SitePlan, pod: PodPlan, host_keys: HostKeys) -> Document:
-    """The machines of a pod that are no controllers; these stand in it only to be asked for the key.
-
-    Machines in maintenance are named, so that the runner knows that they have not left the plan; nobody contacts them.
-    """
-    workers = [host for host in pod.hosts if "controller" not in host.services]
-    hosts = in_service(workers)
-    groups = grouped(plan, hosts, IN_PODS)
-    controllers = plan.with_service("controller")
-    made = document(
-        plan,
-        pod.key,
-        ("pod.yml", "decommission_pod.yml"),
-        entries(hosts, host_keys),
-        groups,
-        variables_of_all(plan, IN_PODS),
-    )
-    made["carry"] = [
-        {"host": controllers[0].name, "path": path, "variable": variable}
-        for concern in IN_PODS
-        for group, files in concern.carries.items()
-        if group in groups
-        for variable, path in files.items()
-    ]
-    made["controllers"] = entries(controllers, host_keys)
-    if "compute" in groups:
-        made["rollout"] = rollout(plan)
-    return made | maintenance(workers)
-
-
-def rollout(plan: SitePlan) -> Document:
-    """How nodes that run jobs are changed when that would hit them."""
-    wanted = plan.changes.rollout
-    lists = {"waves": list(wanted.waves), "windows": list(wanted.windows)}
-    return {**asdict(wanted), **lists, "timezone": plan.timezone}
-
-
-def documents(plan: SitePlan, host_keys: HostKeys | None = None) -> dict[str, Document]:
-    """All documents of a site by scope, in the order in which they run.
-
-    `host_keys` are fingerprints by address; a machine that was replaced has another, and is converged again. Pods that
-    are planned have no document.
-    """
-    keys = host_keys or {}
-    found = {STORAGE: storage_document(plan, keys)}
-    found |= {CONTROL: control_document(plan, keys)}
-    found |= {pod.key: pod_document(plan, pod, keys) for pod in plan.pods}
-    found |= {EXPORTS: exports_document(plan, keys)}
-    for scope in (STORAGE, EXPORTS):
-        if not found[scope]["hosts"]:
-            del found[scope]
-    if plan.slurm.key_epoch > 1:
-        found[KEYS] = keys_document(plan, keys)
-    found[ACCEPTANCE] = acceptance_document(plan, keys)
-    return found
+        _controllers,
+        playbook="control.yml",
+        after=(STORAGE,),
+        component="SlurmControl",
+        summary="Controllers: the site's DNS, accounting and slurmctld.",
+        inputs=_control_inputs,
+        decommission="decommission_control.yml",
+        secrets=True,
+    ),
+    Phase(
+        POD,
+        _workers,
+        playbook="pod.yml",
+        after=(CONTROL,),
+        component="Pod",
+        summary="A unit of growth of a site: its machines but for controllers.",
+        inputs=lambda _: {},
+        pattern="all:!controllers",
+        decommission="decommission_pod.yml",
+        ledger=True,
+        secrets=True,
+    ),
+    Phase(
+        EXPORTS,
+        _served("moosefs-master", "nfs"),
+        playbook="exports.yml",
+        after=(CONTROL, POD),
+        component="StorageExports",
+        summary="Withdraws volumes that the plan has no longer, once every client was changed: until then they are in use.",
+        inputs=lambda plan: {
+            "volumes": {
+                one.name: "read-only" if one.read_only else "writable"
+                for one in plan.of(StoragePlan).volumes
+                if one.group
+            }
+        },
+    ),
+    Phase(
+        KEYS,
+        _once_rotated,
+        after=(CONTROL, POD),
+        component="KeyRotation",
+        summary="The cluster's keys: which epoch every machine has come to. Only sites that ever rotated have one.",
+        inputs=lambda plan: {"epoch": plan.of(SlurmPlan).key_epoch},
+        own_document=keys_document,
+        run="run",
+        finds_drift=False,
+        follows_roles=False,  # a changed role must not touch every machine here; the phases before brought it
+    ),
+    Phase(
+        ACCEPTANCE,
+        _controllers,
+        after=(CONTROL, POD, KEYS),
+        component="Acceptance",
+        summary="A job on every GPU partition that asked for GPUs, got them, and is accounted.",
+        inputs=lambda _: {},
+        own_document=acceptance_document,
+        run="run",
+        asks=False,
+        finds_drift=False,
+        sums_up=True,
+    ),
+)
+"""In the order in which they run."""

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from gridmill.catalog import Catalog
 from gridmill.catalog.services import services_of
-from gridmill.core.addresses import host_address, host_address6, is_address, pod_network, pod_network6
+from gridmill.core.addresses import host_address, host_address6, pod_network, pod_network6
 from gridmill.core.names import node_label, pod_index, rack_index
-from gridmill.core.people import people
-from gridmill.core.sections.access import Person
 from gridmill.core.sections.machines import Machine
-from gridmill.core.sections.network import Network
 from gridmill.core.sections.pods import Pod, Slot
-from gridmill.features.kernel.plan import plan_kernels
-from gridmill.features.ldap.plan import plan_directory
-from gridmill.features.meters.plan import MetersPlan, SiteLoads, plan_meters
-from gridmill.features.nvidia.plan import plan_nvidia
-from gridmill.features.slurm.plan import plan_slurm
-from gridmill.features.slurm.watts import WattsPlan, held_w, plan_watts
-from gridmill.features.storage.plan import home_of, mounts_of, plan_storage, serves_of
+from gridmill.kernel.context import Planning
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import (
     AccessPlan,
-    BackupPlan,
     ChangesPlan,
     EquipmentPlan,
     GpuPlan,
@@ -34,24 +24,24 @@ from gridmill.kernel.site_plan import (
     SitePlan,
     VlanPlan,
 )
-from gridmill.power import Caps, Draw, PowerAnalysis, machine_draw, pod_draw
+from gridmill.power import Caps, Draw, machine_draw, pod_draw
 from gridmill.power.levels import power_levels
 from gridmill.power.limits import meter_limit_w
+from gridmill.power.scheduled import ScheduledPower, scheduled_power
 
 
 def plan_site(definition: Definition) -> SitePlan:
     """The plan of a checked definition; the order of keys and slots is of no matter."""
     site, catalog = definition.site, definition.catalog
-    work = definition.power
-    caps = work.caps
+    analysis = definition.power
+    caps = analysis.caps
     planned = [_plan_pod(definition, caps, key, pod) for key, pod in sorted(site.pods.items())]
     pods = tuple(pod for pod in planned if pod.planned_from is None)
     hosts = tuple(host for pod in pods for host in pod.hosts)
     standing = [pod for pod in site.pods.values() if pod.from_ is None]
     draw = sum((pod_draw(pod, catalog, caps) for pod in standing), Draw())
-    watts = plan_watts(site, catalog, caps)
+    scheduled = scheduled_power(site, catalog, caps)
     bootstrap = site.access.bootstrap
-    software = site.software
     network = site.network
     return SitePlan(
         name=site.name,
@@ -62,69 +52,41 @@ def plan_site(definition: Definition) -> SitePlan:
         supernet6=str(network.supernet6) if network.supernet6 else None,
         infrastructure_address6=str(network.supernet6.network_address + 1) if network.supernet6 else None,
         timezone=site.location.timezone,
-        backup=BackupPlan.of(site.backup),
-        resolvers=tuple(network.resolvers),
-        time_servers=tuple(network.time_servers),
-        records=_records(network, addresses=True),
-        aliases=_records(network, addresses=False),
         vlans=tuple(
             VlanPlan(name, vlan.id, str(vlan.network) if vlan.network else None)
             for name, vlan in sorted(network.vlans.items(), key=lambda item: item[1].id)
         ),
         access=AccessPlan(bootstrap.user, bootstrap.identity_file, bootstrap.known_hosts_file),
-        admins=_people(site.access.admins),
-        users=tuple(
-            {**one, **({"home": home} if (home := home_of(site, one["name"])) else {})}
-            for one in _people(site.access.users)
-        ),
-        groups=tuple(
-            {
-                "name": name,
-                "gid": group.gid,
-                "members": sorted(login for login, person in people(site).items() if name in person.groups),
-            }
-            for name, group in sorted(site.access.groups.items())
-        ),
-        directory=plan_directory(definition),
         adopt=tuple(sorted(set(site.adopt))),
         changes=ChangesPlan.of(site.changes),
-        kernels=plan_kernels((catalog.nodes[sku] for sku in sorted({host.sku for host in hosts})), site.kernel),
-        software={
-            "os": software.os,
-            "slurm": software.slurm.version,
-        },
-        nvidia=plan_nvidia(definition),
         pods=pods,
         future=tuple(pod for pod in planned if pod.planned_from is not None),
-        slurm=plan_slurm(site, catalog, hosts, watts, caps),
-        storage=plan_storage(site, catalog, {host.name: host.address for host in hosts}),
         power=_power(sum(pod.budget for pod in standing), draw),
-        levels=power_levels(work),
-        meters=_meters(work, draw, watts),
+        levels=power_levels(analysis),
         grid_limit_w=meter_limit_w(site),
         grid_limits_later={
             date: meter_limit_w(site, date) for date in sorted(site.grid.contract.later if site.grid.contract else ())
         },
         pue=site.grid.pue,
         simulated=any(host.simulated for host in hosts),
+        scheduled=scheduled,
+        plans=_plans(definition, hosts, scheduled, draw),
+        features=definition.features,
     )
 
 
-def _meters(work: PowerAnalysis, draw: Draw, watts: WattsPlan | None) -> MetersPlan:
-    """Meters of the pods on the floor, and what is expected of them."""
-    site = work.site
-    if site.power is None or not site.power.meters:
-        return MetersPlan()
-    machines = [one for one in work.machines if site.pods[one.pod].from_ is None]
-    allocated, pue = held_w(draw.allocated_w, watts), site.grid.pue
-    loads = SiteLoads(machines, work.caps, int(draw.nameplate_w * pue), int(allocated * pue), meter_limit_w(site))
-    return plan_meters(site, work.catalog, loads)
-
-
-def _people(persons: Mapping[str, Person]) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"name": name, "uid": person.uid, "keys": list(person.keys)} for name, person in sorted(persons.items())
+def _plans(
+    definition: Definition, hosts: tuple[HostPlan, ...], scheduled: ScheduledPower | None, draw: Draw
+) -> dict[str, Any]:
+    """The plan of every feature that has one, by its name; each sees those that it needs."""
+    plans: dict[str, Any] = {}
+    planning = Planning(
+        definition, hosts, definition.power.caps, scheduled, draw.allocated_w, draw.nameplate_w, MappingProxyType(plans)
     )
+    for feature in definition.features:
+        if feature.plan:
+            plans[feature.name] = feature.plan(planning)
+    return plans
 
 
 def _power(budget_w: int, draw: Draw) -> PowerPlan:
@@ -165,15 +127,6 @@ def _plan_equipment(pod: Pod, catalog: Catalog) -> tuple[EquipmentPlan, ...]:
         for slot in group.at
     )
     return tuple(sorted(found, key=lambda item: (item.rack, item.unit, item.group)))
-
-
-def _records(network: Network, *, addresses: bool) -> dict[str, str]:
-    """Full names of `network.records` that stand for addresses, or those that stand for machines."""
-    return {
-        f"{name}.{network.domain}": target
-        for name, target in sorted(network.records.items())
-        if is_address(target) is addresses
-    }
 
 
 def _plan_host(
@@ -223,6 +176,4 @@ def _plan_host(
         mac=machine.mac,
         serial_file=sku.platform.serial_file,
         maintenance=pod.maintenance.get(slot),
-        mounts=mounts_of(site, catalog, group_key),
-        serves=serves_of(site, group_key, name),
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gridmill.core.sections.site import Site
+from gridmill.site import site_model
 
 
 def site_schema() -> dict[str, Any]:
     """Schema (draft 2020-12) of the object under `gridmill:site`, wrapped so that it fits a whole stack file."""
-    site = Site.model_json_schema(by_alias=True, mode="validation")
+    site = site_model().model_json_schema(by_alias=True, mode="validation")
     definitions = site.pop("$defs", {})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

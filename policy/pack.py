@@ -16,11 +16,13 @@ from pulumi_policy import (
 )
 
 from gridmill.core.errors import Problem, ProblemsError
+from gridmill.kernel.context import Case
 from gridmill.kernel.definition import Definition
+from gridmill.kernel.feature import Policy as Rule
 from gridmill.load import examine_definition
 from gridmill.operations.stack_facts import policy_case
-from gridmill.policies import POLICIES, Case
-from gridmill.policies import Policy as Rule
+from gridmill.registry import features
+from gridmill.registry import policies as rules
 
 NAME = "gridmill"
 SITE = "gridmill:index:Site"
@@ -31,7 +33,7 @@ _LEVELS = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel
 
 def policies(root: Path) -> list[Policy]:
     """The pack for the checkout at `root`."""
-    return [_readable(root), *(_policy(root, rule) for rule in POLICIES)]
+    return [_readable(root), *(_policy(root, rule) for rule in rules(features(root)))]
 
 
 def stack_of(urn: str) -> str:

@@ -8,37 +8,40 @@ from pathlib import Path
 
 import pytest
 
+from gridmill.kernel.feature import Feature
+from gridmill.registry import features
 from tests.conftest import ROOT
 
 CORE = {"gridmill.core"}
 CATALOG = CORE | {"gridmill.catalog"}
 POWER = CATALOG | {"gridmill.power"}
 KERNEL = POWER | {"gridmill.kernel"}
-FEATURES = KERNEL | {"gridmill.features"}
-WALKERS = FEATURES | {
+REGISTRY = KERNEL | {"gridmill.features", "gridmill.registry"}
+WALKERS = REGISTRY | {
+    "gridmill.site",
     "gridmill.problems",
     "gridmill.load",
     "gridmill.plan",
     "gridmill.phases",
     "gridmill.documents",
     "gridmill.schema",
-    "gridmill.policies",
 }
 PURE = WALKERS | {"gridmill.compare", "gridmill.report"}
 
 ALLOWED: dict[str, set[str]] = {
-    "gridmill.core": {"gridmill.features"},
+    "gridmill.core": {"gridmill.features.ldap.section"},
     "gridmill.catalog": CORE,
     "gridmill.power": CATALOG,
-    "gridmill.kernel": POWER | {"gridmill.features"},
+    "gridmill.kernel": POWER,
     "gridmill.features": KERNEL,
-    "gridmill.problems": FEATURES,
-    "gridmill.load": FEATURES | {"gridmill.problems"},
-    "gridmill.plan": FEATURES,
-    "gridmill.phases": FEATURES,
-    "gridmill.documents": FEATURES | {"gridmill.phases"},
-    "gridmill.schema": FEATURES,
-    "gridmill.policies": FEATURES,
+    "gridmill.registry": KERNEL | {"gridmill.features"},
+    "gridmill.site": REGISTRY,
+    "gridmill.schema": REGISTRY | {"gridmill.site"},
+    "gridmill.problems": KERNEL,
+    "gridmill.load": REGISTRY | {"gridmill.site", "gridmill.problems"},
+    "gridmill.plan": KERNEL,
+    "gridmill.phases": REGISTRY,
+    "gridmill.documents": REGISTRY | {"gridmill.phases"},
     "gridmill.compare": WALKERS,
     "gridmill.report": PURE,
     "components": PURE | {"gridmill.operations.directories", "gridmill.operations.errors",
@@ -94,6 +97,19 @@ def test_imports_go_one_way(path: Path) -> None:
             continue
         allowed = any(name == other or name.startswith(other + ".") for other in ALLOWED[part])
         assert allowed, f"{path.relative_to(ROOT)} ({part}) imports {name}"
+
+
+@pytest.mark.parametrize("feature", features(), ids=lambda feature: feature.name)
+def test_a_feature_imports_the_features_that_it_needs_and_no_others(feature: Feature) -> None:
+    """And needs none that it does not import: `needs` is also the order in which plans are made."""
+    used = set()
+    for path in sources(f"gridmill/features/{feature.name}"):
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[:2] == ["gridmill", "features"]:
+                assert len(parts) > 2, f"{path}: a feature knows others by what it imports from them"
+                used.add(parts[2])
+    assert used - {feature.name} == set(feature.needs)
 
 
 def test_the_core_is_pure() -> None:

@@ -32,3 +32,9 @@ def undetermined(site: Site, catalog: Catalog) -> set[str]:
         for key, group in pod.nodes.items()
         if group.services is None and group.sku not in catalog.nodes
     }
+
+
+def simulated(site: Site, catalog: Catalog) -> bool:
+    """Whether every machine of the site exists only in a virtual site."""
+    found = [catalog.nodes.get(group.sku) for pod in site.pods.values() for group in pod.nodes.values()]
+    return all(sku is not None and sku.simulated for sku in found)

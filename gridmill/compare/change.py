@@ -11,6 +11,7 @@ from typing import Any
 
 from gridmill.core.hostlist import expand, fold
 from gridmill.core.impact import DATA_AT_RISK, DRAIN, LIVE, REPROVISION
+from gridmill.features.storage.plan import StoragePlan
 from gridmill.kernel.site_plan import SitePlan
 
 CONTROLLER_DATA = "the controller"
@@ -55,10 +56,10 @@ class Holdings:
         machines: dict[str, dict[str, list[str]]] = {}
         for host in plan.hosts:
             machines.setdefault(host.pod, {}).setdefault(host.sku, []).append(host.name)
-        servers = {server.group: server.hosts for server in plan.storage.servers}
+        servers = {server.group: server.hosts for server in plan.of(StoragePlan).servers}
         kept: dict[str, tuple[str, Iterable[str]]] = {
             CONTROLLER_DATA: ("slurm", [host.name for host in plan.with_service("controller")]),
-            **{one.name: (one.kind, servers.get(one.group, ())) for one in plan.storage.volumes if one.group},
+            **{one.name: (one.kind, servers.get(one.group, ())) for one in plan.of(StoragePlan).volumes if one.group},
         }
         return cls(
             {pod: {sku: fold(names) for sku, names in skus.items()} for pod, skus in machines.items()},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gridmill.compare.measured import MeasuredSum, NodeReading, measured_sum
 from gridmill.core.units import kilowatts
-from gridmill.features.meters.plan import MeterPlan
+from gridmill.features.meters.plan import MeterPlan, MetersPlan
 from gridmill.kernel.site_plan import SitePlan
 
 TOLERANCE = 0.05
@@ -50,7 +50,7 @@ def meter_findings(
     """Limits, and sums that must agree: machines with PDUs, PDUs with the main meter."""
     problems: list[tuple[str, str]] = []
     notes: list[tuple[str, str]] = []
-    for meter in plan.meters.meters:
+    for meter in plan.of(MetersPlan).meters:
         reading = readings.get(meter.key, MeterReading(complaint="not asked"))
         if reading.complaint:
             notes.append((meter.name, f"its meter did not answer: {reading.complaint}"))
@@ -88,7 +88,7 @@ def _more_than_allocated(meter: MeterPlan, reading: MeterReading) -> Iterator[st
 def near_the_limit(plan: SitePlan, readings: MeterReadings) -> list[str]:
     """What the status says of the main meter: more than allocated, or hardly anything left of what was contracted."""
     warnings = []
-    for meter in plan.meters.meters:
+    for meter in plan.of(MetersPlan).meters:
         reading = readings.get(meter.key)
         if not meter.main or reading is None or reading.power_w is None or meter.limit_w is None:
             continue
@@ -105,7 +105,7 @@ def silent(plan: SitePlan, readings: MeterReadings) -> list[str]:
     """Meters that did not answer, and why."""
     return [
         f"the meter {meter.key} ({meter.name}) did not answer: {readings[meter.key].complaint}"
-        for meter in plan.meters.meters
+        for meter in plan.of(MetersPlan).meters
         if meter.key in readings and readings[meter.key].complaint
     ]
 
@@ -117,14 +117,14 @@ def metered_w(
     it."""
     wanted = {
         f"{place}/{key}"
-        for place, feeds in plan.meters.pdus.items()
+        for place, feeds in plan.of(MetersPlan).pdus.items()
         if (not pod or place.startswith(f"{pod}/")) and (not rack or place == f"{pod}/{rack}")
         for key in feeds
         if not feed or key == feed
     }
     found = {
         f"{meter.pod}/{meter.rack}/{meter.feed}": reading.power_w
-        for meter in plan.meters.meters
+        for meter in plan.of(MetersPlan).meters
         if meter.pod and (reading := readings.get(meter.key)) and reading.power_w is not None
     }
     return sum(found[place] for place in wanted) if wanted and wanted <= found.keys() else None
@@ -132,16 +132,16 @@ def metered_w(
 
 def _feeds(plan: SitePlan, readings: MeterReadings) -> Iterator[tuple[str, str]]:
     """A feed's own meter beside its PDUs; a feed without a meter over its limit."""
-    own = {meter.feed: readings.get(meter.key) for meter in plan.meters.meters if meter.feed and not meter.pod}
-    for feed in sorted({feed for feeds in plan.meters.pdus.values() for feed in feeds}):
+    own = {meter.feed: readings.get(meter.key) for meter in plan.of(MetersPlan).meters if meter.feed and not meter.pod}
+    for feed in sorted({feed for feeds in plan.of(MetersPlan).pdus.values() for feed in feeds}):
         pdus, reading = metered_w(plan, readings, feed=feed), own.get(feed)
         if pdus is None:
             continue
         if reading and reading.power_w is not None:
             if reading.power_w < pdus and _apart(reading.power_w, pdus):
                 yield f"feed {feed}", f"its meter tells {_kw(reading.power_w)}, its PDUs {_kw(pdus)} together"
-        elif feed in plan.meters.feed_limits_w and pdus > plan.meters.feed_limits_w[feed]:
-            limit = plan.meters.feed_limits_w[feed]
+        elif feed in plan.of(MetersPlan).feed_limits_w and pdus > plan.of(MetersPlan).feed_limits_w[feed]:
+            limit = plan.of(MetersPlan).feed_limits_w[feed]
             yield f"feed {feed}", f"its PDUs draw {_kw(pdus)}, {_kw(pdus - limit)} over its limit, {kilowatts(limit)}"
 
 
@@ -171,7 +171,7 @@ def _disagree(found: MeasuredSum, pdus: float, others: int) -> str:
 
 
 def _main(plan: SitePlan, readings: MeterReadings) -> float | None:
-    keys = [meter.key for meter in plan.meters.meters if meter.main]
+    keys = [meter.key for meter in plan.of(MetersPlan).meters if meter.main]
     return readings[keys[0]].power_w if keys and keys[0] in readings else None
 
 

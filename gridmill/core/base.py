@@ -110,3 +110,7 @@ def parse_address(value: Any) -> str:
 
 
 Address = Annotated[str, BeforeValidator(parse_address)]
+
+
+VolumeKey = Annotated[str, text(WORDS_WITH_HYPHENS, PLAIN_KEY, 24)]
+"""Key of a volume, such as `home`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gridmill.catalog import Catalog
 from gridmill.core.errors import Path as ProblemPath
@@ -15,6 +15,9 @@ from gridmill.core.sections.site import Site
 from gridmill.power import PowerAnalysis, analyse, caps_of
 from gridmill.power.consumers import Caps
 from gridmill.power.stages import site_at
+
+if TYPE_CHECKING:
+    from gridmill.kernel.feature import Feature
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,15 @@ class Definition:
     """What machines are known by, as far as the stack or a vendor's list says."""
     later: tuple[Problem, ...] = ()
     """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
-    worked: PowerAnalysis | None = field(default=None, compare=False, repr=False)
-    """Its power as the rules worked it out; `power` gives it."""
+    analysed: PowerAnalysis | None = field(default=None, compare=False, repr=False)
+    """Its power as the rules analysed it; `power` gives it."""
+    features: tuple[Feature, ...] = field(default=(), compare=False, repr=False)
+    """The features that it was read with."""
 
     @property
     def power(self) -> PowerAnalysis:
-        """Its power: as the rules worked it out, or anew where the site was changed since."""
-        kept = self.worked
+        """Its power: as the rules analysed it, or anew where the site was changed since."""
+        kept = self.analysed
         return kept if kept and kept.of(self.site, self.catalog) else analyse(self.site, self.catalog)
 
     def placed(self, problem: Problem) -> Problem:
@@ -61,4 +66,4 @@ def definition_at(definition: Definition, date: str) -> Definition:
         kept = {group: watts for group, watts in caps.items() if group in there}
         then = then.model_copy(update={"power": then.power.model_copy(update={"caps": kept or "none"})})
     machines = {key: machine for key, machine in definition.machines.items() if key[0] in then.pods}
-    return Definition(then, catalog, definition.keys, definition.file, definition.lines, definition.data, machines)
+    return replace(definition, site=then, machines=machines, later=(), analysed=None)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gridmill.core.sections.changes import Changes
-from gridmill.features.backup.section import Backup
-from gridmill.features.ldap.plan import DirectoryPlan
-from gridmill.features.meters.plan import MetersPlan
-from gridmill.features.nvidia.plan import NvidiaPlan
-from gridmill.features.slurm.watts import WattsPlan, held_w
-from gridmill.features.storage.plan import StoragePlan
 from gridmill.power import Draw
 from gridmill.power.levels import PowerLevels
+from gridmill.power.scheduled import ScheduledPower, held_w
+
+if TYPE_CHECKING:
+    from gridmill.kernel.feature import Feature
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,6 @@ class HostPlan:
     """Where the machine tells its serial number, as the SKU's platform declares."""
     maintenance: str | None = None
     """Why it is being worked on, and left out of every run; None when it is in service."""
-    mounts: tuple[str, ...] = ()
-    """Volumes that it mounts."""
-    serves: tuple[str, ...] = ()
-    """What it serves volumes with: `moosefs`, `moosefs-master`, `nfs`."""
-
-
-@dataclass(frozen=True)
-class KernelPlan:
-    """The kernel of machines that boot one of their own."""
-
-    sysctl: dict[str, str]
-    parameters: tuple[str, ...]
-    """Of the boot line."""
 
 
 @dataclass(frozen=True)
@@ -153,27 +141,6 @@ class VlanPlan:
 
 
 @dataclass(frozen=True)
-class BackupPlan:
-    """Backups of the controller."""
-
-    recipients: tuple[str, ...]
-    at: str
-    """Time of day, in the site's time zone."""
-    keep: int
-    directory: str
-    mounted: bool
-    maximum_age_hours: int
-
-    @classmethod
-    def of(cls, backup: Backup | None) -> BackupPlan | None:
-        """None for a site without backups."""
-        if backup is None:
-            return None
-        recipients = tuple(backup.recipients)
-        return cls(recipients, backup.at, backup.keep, backup.directory, backup.mounted, backup.maximum_age_hours)
-
-
-@dataclass(frozen=True)
 class RolloutPlan:
     """How nodes in service are changed when that would hit jobs."""
 
@@ -233,33 +200,6 @@ class AccessPlan:
 
 
 @dataclass(frozen=True)
-class SlurmPlan:
-    """Slurm's configuration as data, for the templates to print."""
-
-    settings: dict[str, str]
-    """`slurm.conf`, key by key, in order."""
-    nodes: tuple[dict[str, str], ...]
-    """One line of `slurm.conf` each, in node ranges."""
-    partitions: tuple[dict[str, str], ...]
-    gres: tuple[dict[str, str], ...]
-    """Lines of `gres.conf`."""
-    cgroup: dict[str, str]
-    """`cgroup.conf`, key by key."""
-    accounts: tuple[dict[str, Any], ...]
-    key_epoch: int
-    """Which of the cluster's keys is to be in use; 1 is the first."""
-    key_overlap_s: int
-    """Seconds between the last signature with an old key and its end."""
-    watts: WattsPlan | None
-    """What jobs may draw, where Slurm holds the site's power."""
-
-    @property
-    def adopts_logins(self) -> bool:
-        """Whether a login can be put into the user's job on that node (pam_slurm_adopt needs its control group)."""
-        return self.cgroup["CgroupPlugin"] != "disabled"
-
-
-@dataclass(frozen=True)
 class SitePlan:
     """Everything that was decided about a site."""
 
@@ -273,42 +213,18 @@ class SitePlan:
     infrastructure_address6: str | None
     """First address of the IPv6 supernet."""
     timezone: str
-    backup: BackupPlan | None
-    resolvers: tuple[str, ...]
-    """DNS servers that know the world outside."""
-    time_servers: tuple[str, ...]
-    """NTP servers that the controllers follow; none lets the site agree on their own clock."""
-    records: dict[str, str]
-    """More addresses by full name."""
-    aliases: dict[str, str]
-    """Machines (by name) by the full names that also stand for them."""
     vlans: tuple[VlanPlan, ...]
     access: AccessPlan
-    admins: tuple[dict[str, Any], ...]
-    users: tuple[dict[str, Any], ...]
-    groups: tuple[dict[str, Any], ...]
-    """Groups of people with their number and members."""
-    directory: DirectoryPlan | None
-    """Where more users come from."""
     adopt: tuple[str, ...]
     """What may be taken over from machines that were in use before."""
     changes: ChangesPlan
-    kernels: dict[str, KernelPlan]
-    """By SKU; none for one whose kernel is somebody else's."""
-    software: dict[str, str]
-    nvidia: NvidiaPlan
-    """GPU software as packages."""
     pods: tuple[PodPlan, ...]
     """Pods on the floor."""
     future: tuple[PodPlan, ...]
     """Pods that are planned: their addresses and power are reserved, and nothing else knows them."""
-    slurm: SlurmPlan
-    storage: StoragePlan
     power: PowerPlan
     levels: PowerLevels
     """The same by level: meter, feeds, pods, and what is tightest."""
-    meters: MetersPlan
-    """Meters that can be asked."""
     grid_limit_w: int
     """What may be drawn at the meter."""
     grid_limits_later: dict[str, int]
@@ -316,6 +232,32 @@ class SitePlan:
     pue: float
     simulated: bool
     """Whether any node is simulated."""
+    scheduled: ScheduledPower | None = None
+    """What jobs may draw, where Slurm holds the site's power."""
+    plans: Mapping[str, Any] = field(default_factory=dict)
+    """Plans of features by name; None for one that the site does not use. `of` and `get` read them by type."""
+    features: tuple[Feature, ...] = field(default=(), compare=False, repr=False)
+    """The features that it was planned with."""
+
+    def get(self, kind: type[P]) -> P | None:
+        """The plan of this type; None where the site does not use that feature."""
+        found: P | None = self._by_type.get(kind)
+        return found
+
+    def of(self, kind: type[P]) -> P:
+        """The plan of this type. LookupError where the site has none."""
+        found = self.get(kind)
+        if found is None:
+            raise LookupError(f"the site has no {kind.__name__}")
+        return found
+
+    def with_plan(self, name: str, plan: Any) -> SitePlan:
+        """The same site with another plan of the feature of this name."""
+        return replace(self, plans={**self.plans, name: plan})
+
+    @cached_property
+    def _by_type(self) -> dict[type, Any]:
+        return {type(plan): plan for plan in self.plans.values() if plan is not None}
 
     @cached_property
     def hosts(self) -> tuple[HostPlan, ...]:
@@ -337,7 +279,7 @@ class SitePlan:
     @property
     def meter_w(self) -> int:
         """What is allocated, at the meter: IT times PUE; where Slurm holds the site, no more than it hands out."""
-        return int(held_w(self.power.allocated_w, self.slurm.watts) * self.pue)
+        return int(held_w(self.power.allocated_w, self.scheduled) * self.pue)
 
     @property
     def growth(self) -> tuple[Growth, ...]:
@@ -350,9 +292,23 @@ class SitePlan:
             limit = self.grid_limits_later.get(begun, self.grid_limit_w)
             meter = int(total * self.pue)
             # where Slurm holds the site, what is above the limit waits
-            steps.append(Growth(pod.key, date, total, min(meter, limit) if self.slurm.watts else meter, limit))
+            steps.append(Growth(pod.key, date, total, min(meter, limit) if self.scheduled else meter, limit))
         return tuple(steps)
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as plain data, for `--json`."""
-        return asdict(self)
+        """The plan as plain data, for `--json`: what every site has, then a key for every feature with a plan."""
+        own = {
+            one.name: _plain(getattr(self, one.name)) for one in fields(self) if one.name not in {"plans", "features"}
+        }
+        return own | {name: _plain(plan) for name, plan in self.plans.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Data classes as mappings, all the way down."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value

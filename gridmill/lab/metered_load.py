@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridmill.core.names import node_label
+from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.power.consumers import PHASES, Consumer, consumers
@@ -37,11 +38,11 @@ class Reading:
 
 def racked_meters(definition: Definition, plan: SitePlan) -> dict[str, Any]:
     """The simulated meters, and the loads behind them, as plain data; empty without such meters."""
-    meters = {meter.key: meter for meter in plan.meters.meters if meter.simulated}
+    meters = {meter.key: meter for meter in plan.of(MetersPlan).meters if meter.simulated}
     if not meters:
         return {}
     site, catalog = definition.site, definition.catalog
-    snmp = plan.meters.snmp
+    snmp = plan.of(MetersPlan).snmp
     machines = [one for one in consumers(site, catalog) if site.pods[one.pod].from_ is None]
     return {
         "pue": plan.pue,

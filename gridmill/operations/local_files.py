@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from shlex import quote
 
+from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
@@ -55,7 +56,7 @@ def require_files(plan: SitePlan, status: int = 1) -> None:
 
 def _missing_secret(plan: SitePlan) -> list[Finding]:
     """The secret of meters that speak SNMP, where the site has one."""
-    snmp = plan.meters.snmp
+    snmp = plan.of(MetersPlan).snmp
     if snmp is None:
         return []
     what, path = "power.snmp.secretFile", snmp_secret_file(snmp)

@@ -8,20 +8,16 @@ from pathlib import Path
 
 import yaml
 
+from gridmill.features.organisation.problems import PUBLIC_PASSPHRASE_FILE
+from gridmill.kernel.context import Case, Facts
 from gridmill.kernel.definition import Definition
 from gridmill.operations.directories import state_directory
 from gridmill.plan import plan_site
-from gridmill.policies import Case, Facts
-from gridmill.policies.organisation import PUBLIC_PASSPHRASE_FILE, Host
 
 
 def policy_case(definition: Definition, root: Path) -> Case:
     """What the rules are asked about: machines in maintenance are left out, as they are of every run."""
-    hosts = tuple(
-        Host(host.pod, host.group, host.name, host.address)
-        for host in plan_site(definition).hosts
-        if host.maintenance is None
-    )
+    hosts = tuple(host for host in plan_site(definition).hosts if host.maintenance is None)
     facts = Facts(known_hosts(definition), public_passphrase(root), state_backend(root))
     return Case(definition.site, definition.catalog, definition.keys, hosts, facts)
 

@@ -6,7 +6,7 @@ from html import escape
 
 from gridmill.compare.metered import MeterFindings, MeterReading, MeterReadings, metered_w
 from gridmill.core.units import kilowatts
-from gridmill.features.meters.plan import MeterPlan
+from gridmill.features.meters.plan import MeterPlan, MetersPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.report.tables import columns
 
@@ -16,7 +16,7 @@ SIMULATED = '<span class="sim">simulated</span>'
 def meters_table(plan: SitePlan, readings: MeterReadings, found: MeterFindings) -> str:
     """Levels with a meter: planned, allocated, limit, measured, what is left; and what is not as planned."""
     rows: list[tuple[str, ...]] = [("METER OF", "PLANNED", "ALLOCATED", "LIMIT", "MEASURED", "LEFT", "L1, L2, L3")]
-    for meter in plan.meters.meters:
+    for meter in plan.of(MetersPlan).meters:
         reading = readings.get(meter.key, MeterReading())
         mark = " (simulated)" if meter.simulated else ""
         phases = ", ".join(
@@ -36,7 +36,7 @@ def meters_table(plan: SitePlan, readings: MeterReadings, found: MeterFindings) 
         )
     for feed in _feeds_without_meter(plan):
         if (watts := metered_w(plan, readings, feed=feed)) is not None:
-            limit = plan.meters.feed_limits_w.get(feed)
+            limit = plan.of(MetersPlan).feed_limits_w.get(feed)
             name, left = f"feed {feed}, its PDUs together", limit - watts if limit is not None else None
             cells = (kilowatts(limit) if limit is not None else "-", kilowatts(round(watts)))
             rows.append((name, "-", "-", *cells, kilowatts(round(left)) if left is not None else "-", "-"))
@@ -51,21 +51,21 @@ def _left(meter: MeterPlan, reading: MeterReading) -> str:
 
 
 def _feeds_without_meter(plan: SitePlan) -> list[str]:
-    own = {meter.feed for meter in plan.meters.meters if not meter.pod}
-    return sorted({feed for feeds in plan.meters.pdus.values() for feed in feeds} - own)
+    own = {meter.feed for meter in plan.of(MetersPlan).meters if not meter.pod}
+    return sorted({feed for feeds in plan.of(MetersPlan).pdus.values() for feed in feeds} - own)
 
 
 def measured_cell(plan: SitePlan, readings: MeterReadings | None, pod: str = "", rack: str = "", feed: str = "") -> str:
     """What the level's own meter tells, or its PDUs together; empty where nothing does."""
     if readings is None:
         return ""
-    for meter in plan.meters.meters:
+    for meter in plan.of(MetersPlan).meters:
         if (meter.pod, meter.rack, meter.feed) == (pod, rack, feed):
             return _reading(meter, readings.get(meter.key, MeterReading(complaint="not asked")))
     watts = metered_w(plan, readings, pod=pod, rack=rack, feed=feed) if pod or feed else None
     if watts is None:
         return ""
-    simulated = any(meter.simulated for meter in plan.meters.meters if meter.pod)
+    simulated = any(meter.simulated for meter in plan.of(MetersPlan).meters if meter.pod)
     return f"PDUs {kilowatts(round(watts))}{_mark(simulated=simulated)}"
 
 
@@ -87,7 +87,7 @@ def phases(plan: SitePlan, readings: MeterReadings | None) -> str:
         f"<tr><td>{escape(meter.name[:1].upper() + meter.name[1:])}</td>"
         + "".join(f'<td class="n">{_phase(meter, reading, number)}</td>' for number in range(3))
         + f'<td class="n">{kilowatts(meter.phase_limit_w) if meter.phase_limit_w is not None else "-"}</td></tr>'
-        for meter in plan.meters.meters
+        for meter in plan.of(MetersPlan).meters
         if (reading := (readings or {}).get(meter.key)) and reading.phase_power_w
     ]
     if not rows:

@@ -8,6 +8,7 @@ from html import escape
 from gridmill.compare.measured import MeasuredSum, NodeReading, findings, measured_sum
 from gridmill.compare.metered import MeterReadings, meter_findings
 from gridmill.core.units import kilowatts
+from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.site_plan import HostPlan, PodPlan, SitePlan
 from gridmill.power.report import PowerReport
 from gridmill.report.one_line import TIGHT, one_line_svg
@@ -170,7 +171,7 @@ def _racks(plan: SitePlan, pod: PodPlan, readings: Readings, meters: MeterReadin
         allocated = sum(draw.allocated_w for draw in inside) + others
         measured = _both(measured_cell(plan, meters, pod.key, rack), measured)
         yield _level(f"Rack {pod.key}/{rack}", nameplate, allocated, None, measured, "deep")
-        for meter in plan.meters.meters:
+        for meter in plan.of(MetersPlan).meters:
             if (meter.pod, meter.rack) == (pod.key, rack):
                 cell = measured_cell(plan, meters, pod.key, rack, meter.feed) or "-"
                 name = f"PDU {pod.key}/{rack}/{meter.feed}"

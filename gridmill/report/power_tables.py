@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gridmill.core.units import kilowatts
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.features.slurm.watts import WattsPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.power.report import PowerReport
@@ -31,7 +32,7 @@ def power_table(plan: SitePlan, report: PowerReport) -> str:
     if report.gpu_caps_w:
         shown = ", ".join(f"{group} {watts} W" for group, watts in report.gpu_caps_w.items())
         lines += [f"power limit per GPU: {shown}", ""]
-    if watts := plan.slurm.watts:
+    if watts := plan.of(SlurmPlan).watts:
         lines += [f"Slurm holds the site: {watts_text(watts, plan.pue)}", ""]
     lines += columns(limits)
     if report.losses:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from gridmill.core.units import kilowatts
+from gridmill.features.chrony.plan import TimePlan
+from gridmill.features.storage.plan import StoragePlan
 from gridmill.kernel.site_plan import GpuPlan, HostPlan, PodPlan, SitePlan
 
 
@@ -30,7 +32,7 @@ def site_table(plan: SitePlan) -> str:
     if equipment := _equipment(plan):
         lines += [*columns(equipment), ""]
     lines += [*columns(_networks(plan)), ""]
-    if plan.storage.volumes:
+    if plan.of(StoragePlan).volumes:
         lines += [*columns(_volumes(plan)), ""]
     power = [("POWER", "ALLOCATED", "LIMIT", "MARGIN")]
     power += [
@@ -61,7 +63,7 @@ def _networks(plan: SitePlan) -> list[tuple[str, ...]]:
     rows.append(("supernet", ", ".join(filter(None, (plan.supernet, plan.supernet6))), ""))
     rows += [(pod.key, ", ".join(filter(None, (pod.network, pod.network6))), "") for pod in (*plan.pods, *plan.future)]
     rows += [(vlan.name, vlan.network or "", str(vlan.id)) for vlan in plan.vlans]
-    return [*rows, ("time", ", ".join(plan.time_servers) or "the controllers' own clock", "")]
+    return [*rows, ("time", ", ".join(plan.of(TimePlan).servers) or "the controllers' own clock", "")]
 
 
 def _state(pod: PodPlan, host: HostPlan) -> str:
@@ -89,7 +91,7 @@ def _volumes(plan: SitePlan) -> list[tuple[str, ...]]:
             one.holds,
             ",".join(one.clients),
         )
-        for one in plan.storage.volumes
+        for one in plan.of(StoragePlan).volumes
     ]
     return rows
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gridmill.compare.measured import GpuReading, NodeReading
 from gridmill.compare.metered import MeterReading, meter_findings, metered_w, near_the_limit, silent
+from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import load_definition
 from gridmill.plan import plan_site
@@ -30,7 +31,7 @@ GOOD = {
 def test_what_the_plan_expects_of_each_meter(lab_plan: SitePlan) -> None:
     found = {
         meter.key: (meter.name, meter.nameplate_w, meter.allocated_w, meter.limit_w, meter.phase_limit_w)
-        for meter in lab_plan.meters.meters
+        for meter in lab_plan.of(MetersPlan).meters
     }
     assert found == {
         # 22.4 and 21.6 kW x PUE 1.25; 3 x 63 A x 400 V / sqrt(3) x 0.95 x 0.8
@@ -38,8 +39,8 @@ def test_what_the_plan_expects_of_each_meter(lab_plan: SitePlan) -> None:
         "pdu-a": (PDU_A, 11_200, 10_800, 33_172, 11_057),
         "pdu-b": (PDU_B, 11_200, 10_800, 33_172, 11_057),
     }
-    assert lab_plan.meters.meters[0].main and all(meter.simulated for meter in lab_plan.meters.meters)
-    assert lab_plan.meters.feed_limits_w == {"A": 33_171, "B": 33_171}
+    assert lab_plan.of(MetersPlan).meters[0].main and all(meter.simulated for meter in lab_plan.of(MetersPlan).meters)
+    assert lab_plan.of(MetersPlan).feed_limits_w == {"A": 33_171, "B": 33_171}
 
 
 def test_all_is_well(lab_plan: SitePlan) -> None:
@@ -130,8 +131,8 @@ def test_gpus_alone_can_only_be_too_much(lab_plan: SitePlan) -> None:
 
 
 def test_a_feed_without_a_meter_is_judged_by_its_pdus(lab_plan: SitePlan) -> None:
-    meters = replace(lab_plan.meters, feed_limits_w={"A": 2_500, "B": 33_171})
-    found = meter_findings(replace(lab_plan, meters=meters), GOOD)
+    meters = replace(lab_plan.of(MetersPlan), feed_limits_w={"A": 2_500, "B": 33_171})
+    found = meter_findings(lab_plan.with_plan("meters", meters), GOOD)
     assert found.problems == (("feed A", "its PDUs draw 2.52 kW, 0.02 kW over its limit, 2.5 kW"),)
 
 
@@ -153,7 +154,7 @@ def test_a_feed_with_a_meter_of_its_own_and_a_pdu_of_one_phase(root: Path, tmp_p
     text = text.replace("plan: n-1 ", "plan: n ").replace("B: pdu-3x63a", "B: pdu-1x32a")
     path.write_text(text.replace("650 W", "300 W").replace("at: [r1/u1, r1/u9]", "at: [r1/u1]"), encoding="utf-8")
     plan = plan_site(load_definition(path))
-    _, feed, pdu = plan.meters.meters
+    _, feed, pdu = plan.of(MetersPlan).meters
     assert (feed.name, feed.nameplate_w, feed.allocated_w, feed.limit_w, feed.phase_limit_w) == (
         "feed A",
         6_100,

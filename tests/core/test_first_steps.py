@@ -10,6 +10,7 @@ import pytest
 
 from gridmill.core.base import IN_WORDS, text
 from gridmill.core.errors import Problem, ProblemsError, path_text
+from gridmill.features.nvidia.plan import NvidiaPlan
 from gridmill.load import load_definition
 from gridmill.plan import plan_site
 from tests.conftest import ROOT
@@ -88,7 +89,7 @@ def test_a_key_file_that_is_missing_stops_what_brings_up_machines_and_no_look_at
     assert problem.message == "inventories/ems1/keys/mirror.asc does not exist"
     definition = load_definition(stack, to_look=True)
     assert definition.later == (problem,)
-    assert plan_site(definition).nvidia.sources["mirror"].key == ""
+    assert plan_site(definition).of(NvidiaPlan).sources["mirror"].key == ""
 
 
 def test_other_problems_stop_a_look_too(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import yaml
 from gridmill.core.errors import ProblemsError
 from gridmill.core.sections.machines import parse_machine_list
 from gridmill.documents import documents
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -107,7 +108,7 @@ def test_a_partition_waits_for_its_pod_unless_it_is_the_default(data: dict[str, 
     group = {"sku": "sim-dgx-h100", "at": ["r1/u1"]}
     data["pods"]["pod-b"] = {"like": "pod-a", "from": "2027-04-01", "nodes": {"later": group}}
     data["scheduler"]["partitions"]["later"] = {"of": "later"}
-    assert [line["PartitionName"] for line in planned(data).slurm.partitions] == ["gpu"]
+    assert [line["PartitionName"] for line in planned(data).of(SlurmPlan).partitions] == ["gpu"]
     data["scheduler"]["partitions"]["gpu"].pop("default")
     data["scheduler"]["partitions"]["later"]["default"] = True
     with pytest.raises(ProblemsError, match="later is in no pod that stands on the floor"):
@@ -131,7 +132,7 @@ def test_maintenance_leaves_a_node_out_but_keeps_it(data: dict[str, Any]) -> Non
     assert after["acceptance"] == before["acceptance"]
     assert plan.power.nameplate_w == 22_400
     assert any(line.endswith("maintenance: PSU 3 replaced, ticket 118") for line in site_table(plan).splitlines())
-    rotated = documents(replace(plan, slurm=replace(plan.slurm, key_epoch=2)))["keys"]
+    rotated = documents(plan.with_plan("slurm", replace(plan.of(SlurmPlan), key_epoch=2)))["keys"]
     assert "pod-a-r1-u09" in rotated["maintenance"]
     assert "pod-a-r1-u09" not in rotated["hosts"]
     data["pods"]["pod-a"]["maintenance"]["r1/u1"] = "same"

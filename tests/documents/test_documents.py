@@ -31,7 +31,7 @@ def checks_of(document: Document, host: str) -> set[str]:
     return {
         check["check"]
         for name, group in document["groups"].items()
-        if name.startswith("sku_") and host in group["hosts"]
+        if name.startswith("class_") and host in group["hosts"]
         for check in group["vars"]["verify_checks"]
     }
 

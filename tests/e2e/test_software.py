@@ -21,6 +21,7 @@ from testinfra.host import Host
 
 from gridmill.core.openpgp import fingerprint
 from gridmill.documents import documents
+from gridmill.features.nvidia.plan import NvidiaPlan
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
 from tests.conftest import ROOT, without_power
@@ -116,7 +117,7 @@ class Driver:
             one["vars"] for one in document["groups"].values() if "package_sources_wanted" in one.get("vars", {})
         ]
         variables["package_sources_wanted"]["mirror"]["url"] = self.url
-        variables |= {"cuda_packages": plan.nvidia.cuda, "cuda_source": "mirror"}  # as if users logged in here
+        variables |= {"cuda_packages": plan.of(NvidiaPlan).cuda, "cuda_source": "mirror"}  # as if users logged in here
         return document
 
     def converge(self, document: dict[str, Any], action: str, *, check: bool = True) -> tuple[list[str], str]:

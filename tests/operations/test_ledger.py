@@ -68,7 +68,7 @@ def test_of_a_set_of_keys_the_newest_decides(data: dict[str, Any]) -> None:
 def test_a_new_node_concerns_nobody_else(data: dict[str, Any]) -> None:
     other = copy.deepcopy(data)
     other["hosts"]["pod-a-r1-u17"] = {"address": "198.18.4.81"}
-    for group in ("gpu", "compute", "sku_sim_dgx_h100_compute_cap650_mounts_home_scratch"):
+    for group in ("gpu", "compute", "class_gpu"):
         other["groups"][group]["hosts"].append("pod-a-r1-u17")
     assert changed(data, other) == {"pod-a-r1-u17"}
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gridmill.compare.metered import MeterReading
-from gridmill.features.meters.plan import SnmpPlan
+from gridmill.features.meters.plan import MetersPlan, SnmpPlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.lab.meter_server import modbus_server, start_agent
 from gridmill.lab.metered_load import Reading
@@ -202,7 +202,7 @@ def test_the_configuration_of_net_snmp(tmp_path: Path) -> None:
 @pytest.fixture
 def readable(lab_plan: SitePlan, tmp_path: Path) -> SitePlan:
     """The lab's plan with a secret that is there."""
-    return replace(lab_plan, meters=replace(lab_plan.meters, snmp=secret_file(tmp_path, SECRET)))
+    return lab_plan.with_plan("meters", replace(lab_plan.of(MetersPlan), snmp=secret_file(tmp_path, SECRET)))
 
 
 def through_python(questions: list[str]) -> Callable[[HostPlan, str], str]:
@@ -220,9 +220,9 @@ def through_python(questions: list[str]) -> Callable[[HostPlan, str], str]:
 
 def test_a_controller_asks_and_numbers_become_watts(readable: SitePlan) -> None:
     meter = modbus()
-    main = readable.meters.meters[0]
+    main = readable.of(MetersPlan).meters[0]
     read = replace(main.read, address=meter["address"], port=meter["port"], watts=1000.0, amperes=2.0)
-    plan = replace(readable, meters=replace(readable.meters, meters=(replace(main, read=read),)))
+    plan = readable.with_plan("meters", replace(readable.of(MetersPlan), meters=(replace(main, read=read),)))
     asked_hosts: list[str] = []
     with serving(lambda: modbus_server(meter, lambda: READING)):
         found = measure_meters(plan, through_python(asked_hosts))
@@ -242,14 +242,16 @@ def test_controllers_that_cannot_be_reached_are_named(readable: SitePlan) -> Non
 
 
 def test_without_the_secret_the_others_are_asked_all_the_same(lab_plan: SitePlan, tmp_path: Path) -> None:
-    plan = replace(lab_plan, meters=replace(lab_plan.meters, snmp=SnmpPlan("reader", str(tmp_path / "none"))))
+    plan = lab_plan.with_plan(
+        "meters", replace(lab_plan.of(MetersPlan), snmp=SnmpPlan("reader", str(tmp_path / "none")))
+    )
     found = measure_meters(plan, lambda host, question: json.dumps({"main": {"values": [7.0, 1, 2, 4, 1, 2, 3]}}))
     assert found["main"].power_w == 7.0
     assert "cannot be read" in found["pdu-a"].complaint
 
 
 def test_a_stack_without_meters_asks_nobody(lab_plan: SitePlan) -> None:
-    plan = replace(lab_plan, meters=replace(lab_plan.meters, meters=()))
+    plan = lab_plan.with_plan("meters", replace(lab_plan.of(MetersPlan), meters=()))
     assert measure_meters(plan, lambda host, question: pytest.fail("asked")) == {}
 
 

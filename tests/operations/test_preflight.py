@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.features.ldap.plan import DirectoryPlan
+from gridmill.features.ldap.plan import LdapPlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.inspect import directory_probe
 from gridmill.operations.inspect.preflight import (
@@ -148,11 +148,9 @@ def gpu_node(plan: SitePlan) -> HostPlan:
 
 def test_a_directory_is_asked_from_every_machine_once_its_name_is_known(lab_plan: SitePlan) -> None:
     assert directory_probe.words(lab_plan) == []
-    directory = DirectoryPlan(
-        ("ldaps://a.example", "ldaps://b.example:1636/"), "dc=x", "", "", "rfc2307", (), "/home", ()
-    )
-    assert directory_probe.words(replace(lab_plan, directory=directory)) == ["-", "a.example:636", "b.example:1636"]
-    with_ca = replace(lab_plan, directory=replace(directory, ca="PEM\n"))
+    directory = LdapPlan(("ldaps://a.example", "ldaps://b.example:1636/"), "dc=x", "", "", "rfc2307", (), "/home", ())
+    assert directory_probe.words(lab_plan.with_plan("ldap", directory)) == ["-", "a.example:636", "b.example:1636"]
+    with_ca = lab_plan.with_plan("ldap", replace(directory, ca="PEM\n"))
     assert directory_probe.words(with_ca)[0] == "UEVNCg=="
     for known in ("ok", "unresolved"):
         assert list(judge(gpu_node(lab_plan), Found({**GOOD, "directory": known}), "debian-13")) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 from lupa.lua51 import LuaRuntime  # type: ignore[import-untyped]
 
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.kernel.site_plan import SitePlan
 from tests.playbooks.test_templates import ROLES, render
 
@@ -32,16 +33,17 @@ class JobSubmit:
     """The script of a site."""
 
     def __init__(self, plan: SitePlan, default: str = "gpu") -> None:
-        assert plan.slurm.watts
+        watts_plan = plan.of(SlurmPlan).watts
+        assert watts_plan
         self.lua = LuaRuntime(unpack_returned_tuples=True)
         self.lua.execute(SLURM)
         variables = {
-            "slurm_controller_watts": asdict(plan.slurm.watts),
-            "slurm_controller_partitions": list(plan.slurm.partitions),
+            "slurm_controller_watts": asdict(watts_plan),
+            "slurm_controller_partitions": list(plan.of(SlurmPlan).partitions),
         }
         self.text = render(ROLES / "slurm_controller/templates/job_submit.lua.j2", variables)
         assert self.lua.execute(self.text) == 0
-        names = (line["PartitionName"] for line in plan.slurm.partitions)
+        names = (line["PartitionName"] for line in plan.of(SlurmPlan).partitions)
         self.partitions = self._table({name: self._table({"flag_default": int(name == default)}) for name in names})
 
     def _table(self, values: dict[str, Any]) -> Any:

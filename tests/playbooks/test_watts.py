@@ -16,6 +16,7 @@ from ansible.module_utils.gridmill_node.verification import verify
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -46,7 +47,7 @@ SCRIPT = JobSubmit(PLAN)
 
 
 def test_the_numbers_behind_the_script() -> None:
-    found = PLAN.slurm.watts
+    found = PLAN.of(SlurmPlan).watts
     assert found
     # 8 DGX idle at 2 kW; everything else at its most
     assert found.base_w == 8 * 2000 + OTHERS_W
@@ -225,8 +226,9 @@ def prepared(contract: int) -> tuple[SitePlan, JobSubmit]:
 def test_jobs_that_run_together_keep_the_contract(jobs: list[dict[str, Any]], contract: int, share: float) -> None:
     """However a node's power is split between GPUs and the rest, and however many nodes Slurm chooses."""
     plan, script = prepared(contract)
-    assert plan.slurm.watts
-    free, above_idle = plan.slurm.watts.total_w, 0.0
+    watts_plan = plan.of(SlurmPlan).watts
+    assert watts_plan
+    free, above_idle = watts_plan.total_w, 0.0
     for drawn in jobs:
         fields = request(drawn)
         job = script.submit(**fields)
@@ -290,8 +292,8 @@ def test_the_numbers_are_printed_as_planned() -> None:
     assert "local TOTAL_W = 23160\n" in SCRIPT.text
     gpu = "{nodes = 8, node_w = 8200, gpu_w = 1025, cpu_w = 37, threads = 2, mixed = false}"
     assert f'  ["gpu"] = {gpu},\n}}\nlocal WITHOUT = {{["cpu"] = true, }}\nlocal ANYWHERE = {gpu}\n' in SCRIPT.text
-    assert PLAN.slurm.settings["Licenses"] == "watts:23160"
-    assert PLAN.slurm.settings["AccountingStorageTRES"] == "gres/gpu,license/watts"
+    assert PLAN.of(SlurmPlan).settings["Licenses"] == "watts:23160"
+    assert PLAN.of(SlurmPlan).settings["AccountingStorageTRES"] == "gres/gpu,license/watts"
 
 
 def test_a_mixed_partition_takes_both_shares() -> None:
@@ -305,8 +307,9 @@ def test_a_mixed_partition_takes_both_shares() -> None:
         "nodes": {"gpu": {"sku": "srv-8xl40s", "at": ["r1/u1"]}},
     }
     found = plan_site(build_definition(data, ROOT))
-    assert found.slurm.watts
-    kind = found.slurm.watts.partitions["gpu"]
+    watts_plan = found.of(SlurmPlan).watts
+    assert watts_plan
+    kind = watts_plan.partitions["gpu"]
     assert kind.mixed
     assert kind.node_w == 10_200 - 8 * 200 - 2000  # capped at 500 W of 700 W
     script = JobSubmit(found)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gridmill.kernel.context import Case, Facts
 from gridmill.load import examine_definition
 from gridmill.plan import plan_site
-from gridmill.policies import POLICIES, Case, Facts
-from gridmill.policies.organisation import Host
+from gridmill.registry import policies
 from tests.conftest import ROOT
 
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+"
@@ -23,12 +23,12 @@ def known_hosts(stack: str = "lab", without: str = "") -> str:
 def case(stack: Path = ROOT / "Pulumi.lab.yaml", **facts: Any) -> Case:
     """A site with facts that are all well, but for those that are given."""
     definition, _ = examine_definition(stack)
-    hosts = tuple(Host(host.pod, host.group, host.name, host.address) for host in plan_site(definition).hosts)
+    hosts = plan_site(definition).hosts
     well = {"known_hosts": known_hosts(), "public_passphrase": False, "backend": "file:///x"}
     return Case(definition.site, definition.catalog, definition.keys, hosts, Facts(**{**well, **facts}))
 
 
 def ask(name: str, judged: Case, **options: Any) -> list[str]:
     """What one rule says."""
-    policy = next(policy for policy in POLICIES if policy.name == name)
+    policy = next(policy for policy in policies() if policy.name == name)
     return [str(problem) for problem in policy.ask(judged, options)]

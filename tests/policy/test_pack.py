@@ -14,7 +14,7 @@ import pytest
 from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceValidationPolicy
 from pulumi_policy.policy import _NotApplicableError
 
-from gridmill.policies import POLICIES
+from gridmill.registry import policies as rules
 from policy.pack import SITE, policies, stack_of
 from tests.conftest import ROOT
 from tests.policy.cases import known_hosts
@@ -41,7 +41,7 @@ def validate(root: Path, name: str, type_: str = SITE) -> list[str]:
 def test_every_rule_is_a_policy_of_its_level() -> None:
     found = {policy.name: policy.enforcement_level for policy in policies(ROOT)}
     assert found.pop("definition-readable") is EnforcementLevel.MANDATORY
-    assert found == {policy.name: EnforcementLevel[policy.level.upper()] for policy in POLICIES}
+    assert found == {policy.name: EnforcementLevel[policy.level.upper()] for policy in rules()}
 
 
 def test_the_stack_stands_in_the_urn() -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from gridmill.catalog import load_catalog
 from gridmill.core.errors import ProblemsError, path_text
-from gridmill.core.sections.site import Site
 from gridmill.kernel.definition import Definition, definition_at
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -19,6 +18,7 @@ from gridmill.power.contract import unused_power, unused_problems
 from gridmill.power.growth import GrowthReport, growth_report
 from gridmill.power.report import power_report
 from gridmill.power.stages import stages
+from gridmill.site import site_model
 from tests.conftest import ROOT
 from tests.power.test_power_chain import problems
 from tests.power.test_power_chain import site as one_pod
@@ -179,7 +179,7 @@ def test_a_date_is_planned_under_the_caps_of_the_whole_plan() -> None:
 
 
 def unused(nodes: list[int], contract: dict[str, Any], dates: list[str] | None = None) -> list[dict[str, Any]]:
-    typed, catalog = Site.model_validate(site(nodes, contract, dates)), load_catalog()
+    typed, catalog = site_model().model_validate(site(nodes, contract, dates)), load_catalog()
     return [
         {
             "from": item.at_risk_from,
@@ -232,7 +232,7 @@ def test_what_may_be_taken_back(contract: dict[str, Any], expected: list[dict[st
 def test_a_megawatt_unused_is_at_risk_whatever_the_share() -> None:
     contract = {"firm": "1.5 MW", "since": "2026-06-01", "congested": True}
     data = site([8], contract)
-    typed, catalog = Site.model_validate(data), load_catalog()
+    typed, catalog = site_model().model_validate(data), load_catalog()
     (problem,) = unused_problems(typed, catalog)
     assert "no more than 50% is used in twelve months" in problem.message
     # 116 nodes draw over half, and leave more than a megawatt
@@ -241,20 +241,20 @@ def test_a_megawatt_unused_is_at_risk_whatever_the_share() -> None:
         pod = copy.deepcopy(data["pods"]["pod-a"])
         pod["nodes"] = {"gpu": {**pod["nodes"]["gpu"], "at": [f"r{r}/u{u}" for r in (1, 2, 3) for u in (1, 9, 17, 25)]}}
         data["pods"][f"pod-{number}"] = {**pod, "index": number}
-    found = unused_power(Site.model_validate(data), catalog)
+    found = unused_power(site_model().model_validate(data), catalog)
     assert found[0].share > 0.5
     assert found[0].why == "1000 kW or more is unused in twelve months"
     data["grid"]["contract"]["voltage"] = "high"
-    assert unused_power(Site.model_validate(data), catalog) == []
+    assert unused_power(site_model().model_validate(data), catalog) == []
 
 
 def test_the_notice_says_which_pod_would_avoid_it() -> None:
     data = site([2, 2, 4], {"firm": "100 kW", "since": "2026-06-01", "congested": True})
-    (problem,) = unused_problems(Site.model_validate(data), load_catalog())
+    (problem,) = unused_problems(site_model().model_validate(data), load_catalog())
     assert path_text(problem.path) == "grid.contract.firm"
     assert "may be taken back from then on (Netcode 7.13)" in problem.message
     assert problem.hint == "pod-c (2027-11-01) before 2027-06-01"
 
 
 def test_stages_without_a_contract() -> None:
-    assert [stage.contract_w for stage in stages(Site.model_validate(site([1, 1])))] == [None, None]
+    assert [stage.contract_w for stage in stages(site_model().model_validate(site([1, 1])))] == [None, None]

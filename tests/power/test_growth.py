@@ -7,6 +7,7 @@ import pytest
 from gridmill.core.errors import ProblemsError
 from gridmill.core.yaml_lines import parse
 from gridmill.documents import documents
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -50,7 +51,7 @@ def test_a_pod_that_comes_changes_no_other_pods_machines() -> None:
 
 
 def test_a_partition_comes_with_its_pod() -> None:
-    names = [[line["PartitionName"] for line in standing(pods).slurm.partitions] for pods in (2, 3)]
+    names = [[line["PartitionName"] for line in standing(pods).of(SlurmPlan).partitions] for pods in (2, 3)]
     assert names == [["small", "train"], ["blackwell", "small", "train"]]
 
 

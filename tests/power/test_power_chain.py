@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from gridmill.catalog import load_catalog
 from gridmill.core.errors import Problem, ProblemsError, path_text
-from gridmill.core.sections.site import Site
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
 from gridmill.power.caps import broken, caps_by_priority, highest_uniform_cap
 from gridmill.power.consumers import consumers
 from gridmill.power.limits import limits
+from gridmill.site import site_model
 from tests.conftest import ROOT
 from tests.power.simulation import Loss, losses, replay
 
@@ -62,7 +62,7 @@ def site(
 
 
 def best_cap(data: dict[str, Any]) -> int | None:
-    typed, catalog = Site.model_validate(data), load_catalog()
+    typed, catalog = site_model().model_validate(data), load_catalog()
     machines = consumers(typed, catalog)
     return highest_uniform_cap(list(limits(typed, catalog, machines)), machines)
 
@@ -108,7 +108,7 @@ def test_more_load_never_raises_a_margin(data: dict[str, Any], cap: int) -> None
     def margins(nodes: list[str]) -> dict[tuple[str, str], float]:
         changed = copy.deepcopy(data)
         changed["pods"]["pod-a"]["nodes"]["gpu"]["at"] = nodes
-        typed, catalog = Site.model_validate(changed), load_catalog()
+        typed, catalog = site_model().model_validate(changed), load_catalog()
         rows = limits(typed, catalog, consumers(typed, catalog))
         found: dict[tuple[str, str], float] = {}
         for row in rows:
@@ -242,12 +242,12 @@ def test_cooling_counts_all_heat_and_one_unit_less() -> None:
 
 def test_nec_uses_eighty_percent_and_no_margin_on_top() -> None:
     data = site(nodes=1, racks=1)
-    typed = Site.model_validate(data)
+    typed = site_model().model_validate(data)
     assert typed.power and typed.power.usable == pytest.approx(0.8)
     data["power"] |= {"practice": "nec"}
-    assert Site.model_validate(data).power.usable == pytest.approx(0.8)  # type: ignore[union-attr]
+    assert site_model().model_validate(data).power.usable == pytest.approx(0.8)  # type: ignore[union-attr]
     data["power"] |= {"designMargin": 0.9}
-    assert Site.model_validate(data).power.usable == pytest.approx(0.72)  # type: ignore[union-attr]
+    assert site_model().model_validate(data).power.usable == pytest.approx(0.72)  # type: ignore[union-attr]
 
 
 def test_the_first_in_order_gets_what_can_be_had() -> None:
@@ -255,7 +255,7 @@ def test_the_first_in_order_gets_what_can_be_had() -> None:
     group = data["pods"]["pod-a"]["nodes"]
     group["batch"] = {"sku": "dgx-h100", "at": [group["gpu"]["at"].pop()]}
     data["pods"]["pod-a"]["budget"] = "20 kW"  # 0.8 + 2 x 4.6 leaves 10 kW for sixteen GPUs
-    typed, catalog = Site.model_validate(data), load_catalog()
+    typed, catalog = site_model().model_validate(data), load_catalog()
     machines = consumers(typed, catalog)
     rows = list(limits(typed, catalog, machines))
     assert caps_by_priority(rows, machines, ["gpu", "batch"]) == {"gpu": 700, "batch": 550}
@@ -263,7 +263,7 @@ def test_the_first_in_order_gets_what_can_be_had() -> None:
     assert highest_uniform_cap(rows, machines) == 625
     assert broken(rows, {"gpu": 625, "batch": 626})
     data["pods"]["pod-a"]["budget"] = "13 kW"
-    typed = Site.model_validate(data)
+    typed = site_model().model_validate(data)
     assert caps_by_priority(list(limits(typed, catalog, machines)), machines, ["gpu", "batch"]) is None
 
 

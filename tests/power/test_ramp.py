@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from gridmill.catalog import Catalog, load_catalog
 from gridmill.core.sections.site import Site
 from gridmill.core.units import kilowatts
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.kernel.definition import Definition
 from gridmill.load import build_definition
 from gridmill.operations.cli import main
@@ -54,29 +55,29 @@ def sequence(data: dict[str, Any]) -> Sequence:
     [("12.239 kW/min", None), ("12.24 kW/min", "1"), ("40 kW/min", "3"), ("1 MW/min", "81")],
 )
 def test_slurm_switches_on_as_many_nodes_as_the_ramp_takes(ramp: str, rate: str | None) -> None:
-    assert plan_site(definition(ramped(ramp))).slurm.settings.get("ResumeRate") == rate
+    assert plan_site(definition(ramped(ramp))).of(SlurmPlan).settings.get("ResumeRate") == rate
 
 
 def test_without_a_ramp_slurm_keeps_its_own_rate() -> None:
-    assert "ResumeRate" not in plan_site(definition(site([2]))).slurm.settings
+    assert "ResumeRate" not in plan_site(definition(site([2]))).of(SlurmPlan).settings
     assert power_on_sequence(definition(site([2])).power) is None
 
 
 def test_the_largest_node_that_stands_and_runs_jobs_decides() -> None:
     data = ramped("30 kW/min")
     data["pods"]["pod-a"]["nodes"]["cpu"] = {"sku": "srv-mgmt", "services": ["compute"], "at": ["r1/u44"]}
-    assert plan_site(definition(data)).slurm.settings["ResumeRate"] == "2"
+    assert plan_site(definition(data)).of(SlurmPlan).settings["ResumeRate"] == "2"
     coming = {"from": "2027-04-01", "index": 2, "budget": "15 kW"}
     data["pods"]["pod-b"] = copy.deepcopy(data["pods"]["pod-a"]) | coming
     data["pods"]["pod-b"]["nodes"] = {"gpu": {"sku": "dgx-b200", "at": ["r1/u1"]}}
     data["software"]["nvidia"] |= {"driver": "595.71.05"}
-    assert plan_site(definition(data)).slurm.settings["ResumeRate"] == "2"
+    assert plan_site(definition(data)).of(SlurmPlan).settings["ResumeRate"] == "2"
 
 
 def test_a_cap_makes_the_step_smaller() -> None:
     data = ramped("40 kW/min")
     data["power"] = {"feeds": {"A": {}}, "caps": {"gpu": "450 W"}}  # 8.2 kW, 9.84 kW at the meter
-    assert plan_site(definition(data)).slurm.settings["ResumeRate"] == "4"
+    assert plan_site(definition(data)).of(SlurmPlan).settings["ResumeRate"] == "4"
 
 
 def test_what_others_need_comes_first_and_jobs_come_last() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridmill.catalog import load_catalog
-from gridmill.core.sections.site import Site
 from gridmill.core.units import Connection
 from gridmill.operations.cli import main
 from gridmill.power.limits import meter_limit_w
 from gridmill.power.sizing import Question, size
 from gridmill.report.power_tables import size_table
+from gridmill.site import site_model
 from tests.power.test_power_chain import site
 
 
@@ -63,10 +63,10 @@ def test_a_contract_alone_is_a_limit() -> None:
 
 def test_the_limit_is_that_of_a_stack() -> None:
     data = site() | {"grid": {"connection": "3x250A", "pue": 1.25, "contract": {"firm": "160 kW"}}}
-    margin = Site.model_validate(data).power
+    margin = site_model().model_validate(data).power
     assert margin
     question = Question("dgx-h100", 16, Connection.parse("3x250A"), 160_000, design_margin=margin.usable)
-    assert question.limit_w == meter_limit_w(Site.model_validate(data)) == 131_635
+    assert question.limit_w == meter_limit_w(site_model().model_validate(data)) == 131_635
 
 
 def test_the_cap_that_fits_a_connection() -> None:

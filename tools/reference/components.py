@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from gridmill.phases import PHASES
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
@@ -23,7 +24,9 @@ def components_page(root: Path) -> str:
     modules = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted((root / "components").glob("*.py"))]
     classes = {node.name: node for module in modules for node in module.body if isinstance(node, ast.ClassDef)}
     components = {name: node for name, node in classes.items() if _is_component(node, classes)}
-    sections = [_component(node, classes) for _, node in sorted(components.items())]
+    rows = [(code(f"gridmill:index:{phase.component}"), phase.summary) for phase in PHASES if not phase.per_pod]
+    sections = ["\n\n".join(["## Phases", "Each is a `SitePhase`.", table(("type", "what"), rows)])]
+    sections += [_component(node, classes) for name, node in sorted(components.items()) if name != "SitePhase"]
     return page("Components", INTRODUCTION, sections)
 
 

@@ -15,33 +15,34 @@ class NotTypedError(Exception):
     """A rule asked for a part of the site that has problems of its own, which are named already."""
 
 
-class PartialSite(Site):
-    """A site without the parts that have problems; asking for one of them is a NotTypedError."""
+class _Partial:
+    """Mixed into a site without the parts that have problems; asking for one of them is a NotTypedError."""
 
     def __getattr__(self, name: str) -> Any:
         """Only called for what is not there."""
-        if name in Site.model_fields:
+        if name in type(self).model_fields:  # type: ignore[attr-defined]  # of the model that it is mixed into
             raise NotTypedError(name)
         raise AttributeError(name)
 
 
-def read_site(data: Any) -> tuple[Site | None, list[Problem]]:
+def read_site(data: Any, model: type[Site]) -> tuple[Site | None, list[Problem]]:
     """The typed site, or what of it could be typed, with every problem of the rest; None when nothing could be."""
     try:
-        return Site.model_validate(data), []
+        return model.model_validate(data), []
     except ValidationError as error:
-        problems = problems_of(error, Site)
+        problems = problems_of(error, model)
         places = [item["loc"] for item in error.errors(include_url=False, include_input=False)]
     if not isinstance(data, dict) or () in places:
         return None, problems
     bad = {place[0] for place in places}
     typed = {}
-    for name, field in Site.model_fields.items():
+    for name, field in model.model_fields.items():
         keys = {field.alias or name, name}
         for key in keys & set(data) if not keys & bad else ():
             typed[name] = TypeAdapter(field.rebuild_annotation()).validate_python(data[key])
-    site = PartialSite.model_construct(**typed)
-    for name, field in Site.model_fields.items():
+    partial: type[Site] = type("PartialSite", (_Partial, model), {"__module__": __name__})
+    site = partial.model_construct(**typed)
+    for name, field in model.model_fields.items():
         if {field.alias or name, name} & bad:
             site.__dict__.pop(name, None)
     return site, problems

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -13,11 +15,6 @@ from gridmill.core.sections.grid import Grid
 from gridmill.core.sections.network import Network
 from gridmill.core.sections.pods import Pod
 from gridmill.core.sections.power import Power
-from gridmill.features.backup.section import Backup
-from gridmill.features.kernel.section import Kernel
-from gridmill.features.slurm.section import Scheduler
-from gridmill.features.software.section import Software
-from gridmill.features.storage.section import Storage
 
 
 class Location(Part):
@@ -44,13 +41,17 @@ class Operator(Part):
     """E-mail address that is read day and night."""
 
 
-Consent = Literal["accounting", "moosefs", "slurm"]
-"""`slurm`: replace configuration and key of a cluster that Gridmill did not set up. `accounting`: use a database
-`slurm_acct_db` that was there, and take over its user. `moosefs`: replace settings of another MooseFS."""
+P = TypeVar("P", bound=Part)
 
 
 class Site(Part):
-    """One typed definition of a whole site, as it stands under `gridmill:site` in `Pulumi.<site>.yaml`."""
+    """One typed definition of a whole site, as it stands under `gridmill:site` in `Pulumi.<site>.yaml`.
+
+    These are the parts that everything stands on. Features add sections of their own, which are read by their type.
+    """
+
+    sections: ClassVar[Mapping[type[Part], str]] = MappingProxyType({})
+    """Names of the sections that features added, by type."""
 
     schema_version: Literal[1]
     """Version of this schema."""
@@ -68,19 +69,21 @@ class Site(Part):
     """Addresses and names."""
     access: Access
     """People and logins."""
-    backup: Backup | None = None
-    """Backups of the controller. Without them, a controller that is lost takes accounting and queued jobs along."""
-    software: Software
-    """Versions and sources."""
-    scheduler: Scheduler
-    """Partitions and accounts."""
-    kernel: Kernel = Kernel(sysctl={}, parameters=[])
-    """Kernel settings and parameters."""
-    adopt: Annotated[list[Consent], Field(default_factory=list)]
+    adopt: Annotated[list[str], Field(default_factory=list)]
     """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
     changes: Annotated[Changes, Field(default_factory=lambda: Changes.model_validate({}))]
     """How changes are made: previews on machines, and consents."""
-    storage: Storage | None = None
-    """Shared file systems; without it storage nodes are brought up and nothing is mounted."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]
     """Pods by key."""
+
+    def get(self, kind: type[P]) -> P | None:
+        """The section of this type; None where the stack does not have it."""
+        found: P | None = getattr(self, self.sections[kind])
+        return found
+
+    def of(self, kind: type[P]) -> P:
+        """The section of this type. LookupError where the stack does not have it."""
+        found = self.get(kind)
+        if found is None:
+            raise LookupError(f"the stack has no section {self.sections[kind]}")
+        return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gridmill.core.hostlist import names
 from gridmill.core.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
-from gridmill.kernel.shape import ACCEPTANCE, Document, HostKeys, document, entries
+from gridmill.features.slurm.plan import SlurmPlan
+from gridmill.kernel.document import Document, HostKeys, document, entries
 from gridmill.kernel.site_plan import SitePlan
 
 COMMANDS = {
@@ -22,7 +23,7 @@ def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
         for host in plan.hosts
         if host.gpu and "compute" in host.services and host.maintenance is None
     }
-    command = COMMANDS[plan.slurm.cgroup["CgroupPlugin"]]
+    command = COMMANDS[plan.of(SlurmPlan).cgroup["CgroupPlugin"]]
     jobs = [
         {
             "name": f"gridmill-accept-{partition['PartitionName']}-{host.gpu.gres_type}",
@@ -32,15 +33,15 @@ def acceptance_document(plan: SitePlan, host_keys: HostKeys) -> Document:
             "gres": f"gpu:{host.gpu.gres_type}:{min(2, host.gpu.count)}",
             "command": command,
         }
-        for partition in plan.slurm.partitions
+        for partition in plan.of(SlurmPlan).partitions
         for (group, _), host in sorted(kinds.items())
         if host.gpu and _spans(plan, partition["PartitionName"], group)
     ]
     groups = {"controllers": {"hosts": [host.name for host in controllers], "vars": {"acceptance_jobs": jobs}}}
-    return document(plan, ACCEPTANCE, ("acceptance.yml", None), entries(controllers, host_keys), groups, {})
+    return document(plan, "acceptance", entries(controllers, host_keys), groups, {}, {"playbook": "acceptance.yml"})
 
 
 def _spans(plan: SitePlan, partition: str, group: str) -> bool:
-    nodes = next(line["Nodes"] for line in plan.slurm.partitions if line["PartitionName"] == partition)
+    nodes = next(line["Nodes"] for line in plan.of(SlurmPlan).partitions if line["PartitionName"] == partition)
     members = set(names(nodes))
     return any(host.group == group and host.name in members for host in plan.hosts)

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from gridmill.core.errors import Problem
 from gridmill.core.sections.site import Site
+from gridmill.features.backup.section import Backup
 
 SOURCES = ("/etc", "/var/lib/gridmill", "/var/lib/slurm", "/var/lib/mysql", "/run", "/tmp", "/dev", "/proc", "/sys")  # noqa: S108
 """What is backed up, and what does not outlive a machine's restart."""
@@ -13,7 +14,7 @@ SOURCES = ("/etc", "/var/lib/gridmill", "/var/lib/slurm", "/var/lib/mysql", "/ru
 
 def backup_problems(site: Site) -> list[Problem]:
     """A directory inside of what it backs up or that is lost at a restart; a recipient named twice."""
-    backup = site.backup
+    backup = site.get(Backup)
     if backup is None:
         return []
     problems = []

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.backup.plan import BackupPlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _controllers(plan: SitePlan) -> Values:
-    backup = plan.backup
+def controller_variables(plan: SitePlan) -> Values:
+    backup = plan.get(BackupPlan)
     if backup is None:
         return {}
     return {
@@ -22,12 +21,14 @@ def _controllers(plan: SitePlan) -> Values:
     }
 
 
-def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
-    if plan.backup is None or "controller" not in host.services:
+def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    backup = plan.get(BackupPlan)
+    if backup is None or "controller" not in host.services:
         return []
     return [
-        {"check": "backup", "directory": plan.backup.directory, "max_age_hours": plan.backup.maximum_age_hours},
+        {
+            "check": "backup",
+            "directory": backup.directory,
+            "max_age_hours": backup.maximum_age_hours,
+        },
     ]
-
-
-BACKUP = Concern(groups={"controllers": _controllers}, checks=_checks)

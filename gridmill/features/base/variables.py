@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gridmill.core.people import ACCEPTANCE_USER, TOOLKITS_USER
-from gridmill.features.nvidia.plan import TOOLKITS_UID
-from gridmill.features.slurm.plan import ACCEPTANCE_UID
-from gridmill.features.storage.plan import LOCAL_HOMES
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.kernel.plan import KernelsPlan
+from gridmill.features.nvidia.plan import TOOLKITS_UID, NvidiaPlan
+from gridmill.features.people.plan import PeoplePlan
+from gridmill.features.slurm.plan import ACCEPTANCE_UID, SlurmPlan
+from gridmill.features.storage.plan import LOCAL_HOMES, StoragePlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _everyone(plan: SitePlan) -> Values:
+def site_variables(plan: SitePlan) -> Values:
     return {
         "base_timezone": plan.timezone,
-        "base_admins": list(plan.admins),
-        "base_people": list(plan.users),
-        "base_groups": list(plan.groups),
+        "base_admins": list(plan.of(PeoplePlan).admins),
+        "base_people": list(plan.of(PeoplePlan).users),
+        "base_groups": list(plan.of(PeoplePlan).groups),
         "base_users": [
             {"name": ACCEPTANCE_USER, "uid": ACCEPTANCE_UID, "home": f"/var/lib/{ACCEPTANCE_USER}"},
-            *([{"name": TOOLKITS_USER, "uid": TOOLKITS_UID, "home": "/nonexistent"}] if plan.nvidia.shared else []),
+            *(
+                [{"name": TOOLKITS_USER, "uid": TOOLKITS_UID, "home": "/nonexistent"}]
+                if plan.of(NvidiaPlan).shared
+                else []
+            ),
         ],
     }
 
 
-def _alike(plan: SitePlan, host: HostPlan) -> Values:
+def class_variables(plan: SitePlan, host: HostPlan) -> Values:
     """Users log in where they submit jobs, and beside a job of theirs where Slurm can tell whose it is. Elsewhere they
     have an account, so that names and numbers agree."""
-    kernel = plan.kernels.get(host.sku)
+    kernel = plan.of(KernelsPlan).by_sku.get(host.sku)
     return {
         "base_user_logins": _user_logins(plan, host),
         "base_own_kernel": kernel is not None,
@@ -40,17 +44,17 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
 
 def _homes_are_a_volume(plan: SitePlan, host: HostPlan) -> bool:
     """Whether a volume takes the place of the machine's own homes; it must find that place empty."""
-    volumes = [one for one in plan.storage.volumes if one.name in host.mounts]
+    volumes = [one for one in plan.of(StoragePlan).volumes if one.name in plan.of(StoragePlan).mounted_by(host)]
     return any(one.holds == "homes" and one.mount == LOCAL_HOMES for one in volumes)
 
 
 def _user_logins(plan: SitePlan, host: HostPlan) -> str:
     if "login" in host.services:
         return "always"
-    return "with_job" if "compute" in host.services and plan.slurm.adopts_logins else "never"
+    return "with_job" if "compute" in host.services and plan.of(SlurmPlan).adopts_logins else "never"
 
 
-def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     users = _user_logins(plan, host) != "never"
     return [
         {"check": "machine", "serial_file": host.serial_file},
@@ -59,6 +63,3 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
         {"check": "sshd", "users": users},
         {"check": "reboot"},
     ]
-
-
-BASE = Concern(everyone=_everyone, alike=_alike, checks=_checks)

@@ -6,7 +6,10 @@ from gridmill.catalog import Catalog
 from gridmill.catalog.services import services_of
 from gridmill.core.errors import Path, Problem
 from gridmill.core.sections.site import Site
+from gridmill.features.software.problems import NVIDIA
+from gridmill.features.software.section import Software
 from gridmill.features.storage.problems import clients_of, groups_of, holds_of, toolkit_volume, toolkit_volumes
+from gridmill.features.storage.section import volumes_of
 
 PATH: Path = ("software", "nvidia", "cuda")
 USERS = frozenset({"login", "compute"})
@@ -15,14 +18,14 @@ USERS = frozenset({"login", "compute"})
 
 def place_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """What is wrong with the place of the toolkits."""
-    cuda = site.software.nvidia.cuda
+    cuda = site.of(Software).nvidia.cuda
     if cuda.toolkit != "shared":
         message = "a volume for toolkits that lie on no volume"
         found = Problem((*PATH, "volume"), message, "toolkit: shared", "remove it, or write `toolkit: shared`")
         return [found] if cuda.volume else []
-    offered = catalog.offered(site.software.os, site.software.nvidia.source)
+    offered = catalog.offered(site.of(Software).os, site.of(Software).nvidia.source)
     if offered and not offered.side_by_side:
-        message = f"packages of {site.software.nvidia.source} lie in /usr, and can't be shared"
+        message = f"packages of {site.of(Software).nvidia.source} lie in /usr, and can't be shared"
         hint = "source: nvidia or mirror, or `toolkit: node`"
         return [Problem((*PATH, "toolkit"), message, "packages that lie below /usr/local/cuda-*", hint)]
     key = toolkit_volume(site)
@@ -41,7 +44,7 @@ def _undecided(site: Site) -> Problem:
 
 def _volume_problems(site: Site, catalog: Catalog, key: str) -> list[Problem]:
     path = (*PATH, "volume")
-    volumes = site.storage.volumes if site.storage else {}
+    volumes = volumes_of(site)
     candidates = toolkit_volumes(site)
     expected = f"one of {', '.join(candidates)}" if candidates else "a writable volume with `holds: shared`"
     if key not in volumes:
@@ -62,3 +65,21 @@ def _volume_problems(site: Site, catalog: Catalog, key: str) -> list[Problem]:
         hint = f"add {', '.join(without)} to storage.volumes.{key}.clients, or name another volume"
         return [Problem(path, message, "a volume that every login machine and every node that runs jobs mounts", hint)]
     return []
+
+
+def toolkit_problems(site: Site, catalog: Catalog) -> list[Problem]:
+    """Versions without a place, a place without versions, several where there can be one; and what is wrong with the
+    place."""
+    nvidia = site.of(Software).nvidia
+    cuda, path = nvidia.cuda, (*NVIDIA, "cuda")
+    if cuda.toolkit != "none" and not cuda.versions:
+        return [Problem((*path, "versions"), "no version of the toolkit", 'such as ["12.4"]', "or toolkit: none")]
+    if cuda.toolkit == "none" and cuda.versions:
+        message = "versions of a toolkit that is installed nowhere"
+        return [Problem((*path, "versions"), message, "toolkit: shared or node", "or remove the versions")]
+    offered = catalog.offered(site.of(Software).os, nvidia.source)
+    if offered and not offered.side_by_side and len(cuda.versions) > 1:
+        message = f"{nvidia.source} of {site.of(Software).os} has one toolkit at a time"
+        hint = "source: nvidia or mirror for several"
+        return [Problem((*path, "versions", 1), message, "one version", hint)]
+    return place_problems(site, catalog)

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gridmill.features.cuda.problems import USERS
-from gridmill.features.nvidia.plan import TOOLKITS_UID
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.nvidia.plan import TOOLKITS_UID, NvidiaPlan
+from gridmill.features.storage.plan import StoragePlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _alike(plan: SitePlan, host: HostPlan) -> Values:
-    shared = plan.nvidia.shared
-    if set(plan.nvidia.cuda_services) & set(host.services):
-        return {"cuda_packages": plan.nvidia.cuda, "cuda_source": plan.nvidia.source}
+def class_variables(plan: SitePlan, host: HostPlan) -> Values:
+    shared = plan.of(NvidiaPlan).shared
+    if set(plan.of(NvidiaPlan).cuda_services) & set(host.services):
+        return {"cuda_packages": plan.of(NvidiaPlan).cuda, "cuda_source": plan.of(NvidiaPlan).source}
     return {"cuda_links": shared.links} if shared and USERS & set(host.services) else {}
 
 
-def _puts(plan: SitePlan) -> Values:
+def controller_variables(plan: SitePlan) -> Values:
     """The controller, which puts toolkits on their volume."""
-    shared = plan.nvidia.shared
+    shared = plan.of(NvidiaPlan).shared
     if shared is None:
         return {}
-    [volume] = [one for one in plan.storage.volumes if one.name == shared.volume]
+    [volume] = [one for one in plan.of(StoragePlan).volumes if one.name == shared.volume]
     return {
         "cuda_shared_directory": shared.directory,
         "cuda_shared_mount": volume.mount,
         "cuda_shared_mounted_from": volume.source,
         "cuda_shared_owner": TOOLKITS_UID,
-        "cuda_shared_source": plan.nvidia.source,
+        "cuda_shared_source": plan.of(NvidiaPlan).source,
         "cuda_shared_versions": shared.versions,
     }
 
 
-def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
-    values = _alike(plan, host)
+def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    values = class_variables(plan, host)
     packages = [
         {"check": "package", "name": name, "version_prefix": pattern.removesuffix("*")}
         for name, pattern in values.get("cuda_packages", {}).items()
@@ -45,6 +44,3 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
         for path, target in values.get("cuda_links", {}).items()
     ]
     return [*packages, *toolkits]
-
-
-CUDA = Concern(alike=_alike, groups={"controllers": _puts}, checks=_checks)

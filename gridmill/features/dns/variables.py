@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.dns.plan import DnsPlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _client(plan: SitePlan) -> Values:
+def client_variables(plan: SitePlan) -> Values:
     return {
         "dns_client_servers": [host.address for host in plan.with_service("controller")],
         "dns_client_domain": plan.domain,
     }
 
 
-def _client_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def client_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     del plan, host
     return [{"check": "resolves"}]
 
 
-def _server(plan: SitePlan) -> Values:
+def server_variables(plan: SitePlan) -> Values:
     return {
         "dns_server_domain": plan.domain,
         "dns_server_records": _records(plan),
         "dns_server_networks": [plan.supernet, *([plan.supernet6] if plan.supernet6 else [])],
-        "dns_server_upstreams": list(plan.resolvers),
+        "dns_server_upstreams": list(plan.of(DnsPlan).resolvers),
     }
 
 
@@ -41,21 +41,17 @@ def _records(plan: SitePlan) -> dict[str, list[str]]:
             # any login node will do, so one that is in service gets the name
             up = [host for host in found if host.maintenance is None] if service == "login" else []
             aliases[(up or found)[0].name].append(f"{alias}.{plan.domain}")
-    for alias, name in plan.aliases.items():
+    for alias, name in plan.of(DnsPlan).aliases.items():
         aliases[name].append(alias)
     records: dict[str, list[str]] = {}
     for host in plan.hosts:
         for address in filter(None, (host.address, host.address6)):
             records[address] = [host.fqdn, *aliases[host.name]]
-    for name, address in plan.records.items():
+    for name, address in plan.of(DnsPlan).records.items():
         records.setdefault(address, []).append(name)
     return records
 
 
-def _server_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def server_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     del plan
     return [{"check": "service", "name": "dnsmasq"}] if "controller" in host.services else []
-
-
-DNS_CLIENT = Concern(everyone=_client, checks=_client_checks)
-DNS_SERVER = Concern(groups={"controllers": _server}, checks=_server_checks)

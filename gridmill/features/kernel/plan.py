@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass
 
-from gridmill.catalog import Node
 from gridmill.features.kernel.section import Kernel
-from gridmill.kernel.site_plan import KernelPlan
+from gridmill.kernel.context import Planning
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """The kernel of machines that boot one of their own."""
+
+    sysctl: dict[str, str]
+    parameters: tuple[str, ...]
+    """Of the boot line."""
+
+
+@dataclass(frozen=True)
+class KernelsPlan:
+    """Kernels by SKU; none for one whose kernel is somebody else's."""
+
+    by_sku: dict[str, KernelPlan]
+
 
 EVERYWHERE = {
     # neighbours of a management network of thousands of machines; the kernel's own limit is 1024 (ip-sysctl)
@@ -46,13 +62,17 @@ GPU_PARAMETERS = ("iommu=pt",)
 (Documentation/admin-guide/kernel-parameters)."""
 
 
-def plan_kernels(skus: Iterable[Node], kernel: Kernel) -> dict[str, KernelPlan]:
+def plan_kernels(planning: Planning) -> KernelsPlan:
     """By SKU, without those whose kernel is somebody else's: there nothing can be set."""
-    return {
-        sku.id: KernelPlan(
-            sysctl={**EVERYWHERE, **(GPU_NODES if sku.gpu else {}), **kernel.sysctl},
-            parameters=tuple(dict.fromkeys([*GPU_PARAMETERS, *kernel.parameters])) if sku.gpu else (),
-        )
-        for sku in skus
-        if sku.platform.kernel_modules != "none"
-    }
+    kernel = planning.site.of(Kernel)
+    skus = [planning.catalog.nodes[sku] for sku in sorted({host.sku for host in planning.hosts})]
+    return KernelsPlan(
+        {
+            sku.id: KernelPlan(
+                sysctl={**EVERYWHERE, **(GPU_NODES if sku.gpu else {}), **kernel.sysctl},
+                parameters=tuple(dict.fromkeys([*GPU_PARAMETERS, *kernel.parameters])) if sku.gpu else (),
+            )
+            for sku in skus
+            if sku.platform.kernel_modules != "none"
+        }
+    )

@@ -7,11 +7,11 @@ from typing import Any
 
 from gridmill.features.ldap.problems import certificates
 from gridmill.features.storage.plan import LOCAL_HOMES, homes_of
-from gridmill.kernel.definition import Definition
+from gridmill.kernel.context import Planning
 
 
 @dataclass(frozen=True)
-class DirectoryPlan:
+class LdapPlan:
     """Users from an LDAP directory."""
 
     uris: tuple[str, ...]
@@ -28,16 +28,16 @@ class DirectoryPlan:
     """Those who use the site: name and uid."""
 
 
-def plan_directory(definition: Definition) -> DirectoryPlan | None:
+def plan_ldap(planning: Planning) -> LdapPlan | None:
     """The plan of a checked definition; None without a directory."""
-    site = definition.site
+    site = planning.site
     directory = site.access.directory
     if directory is None:
         return None
-    return DirectoryPlan(
+    return LdapPlan(
         uris=tuple(directory.uris),
         base=directory.base,
-        ca=certificates(definition.keys.get(directory.ca_file or "", "")),
+        ca=certificates(planning.definition.keys.get(directory.ca_file or "", "")),
         bind_dn=directory.bind_dn or "",
         schema=directory.schema_,
         login_groups=tuple(directory.login_groups),

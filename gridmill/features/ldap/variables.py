@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gridmill.core.people import ACCEPTANCE_USER, TOOLKITS_USER
-from gridmill.features.storage.plan import LOCAL_HOMES
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.ldap.plan import LdapPlan
+from gridmill.features.nvidia.plan import NvidiaPlan
+from gridmill.features.people.plan import PeoplePlan
+from gridmill.features.storage.plan import LOCAL_HOMES, StoragePlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _everyone(plan: SitePlan) -> Values:
-    directory = plan.directory
+def site_variables(plan: SitePlan) -> Values:
+    directory = plan.get(LdapPlan)
     if directory is None:
         return {}
-    own = [person["name"] for person in (*plan.admins, *plan.users)]
-    ours = [ACCEPTANCE_USER, *([TOOLKITS_USER] if plan.nvidia.shared else [])]
+    own = [person["name"] for person in (*plan.of(PeoplePlan).admins, *plan.of(PeoplePlan).users)]
+    ours = [ACCEPTANCE_USER, *([TOOLKITS_USER] if plan.of(NvidiaPlan).shared else [])]
     return {
         "ldap_client_uris": list(directory.uris),
         "ldap_client_base": directory.base,
@@ -26,18 +27,26 @@ def _everyone(plan: SitePlan) -> Values:
         "ldap_client_homes": directory.homes,
         "ldap_client_local_users": sorted({"root", plan.access.bootstrap_user, *ours, *own}),
         "ldap_client_local_groups": sorted(
-            {"root", "sudo", "gridmill-admins", "gridmill-users", *own, *(one["name"] for one in plan.groups)}
+            {
+                "root",
+                "sudo",
+                "gridmill-admins",
+                "gridmill-users",
+                *own,
+                *(one["name"] for one in plan.of(PeoplePlan).groups),
+            }
         ),
     }
 
 
-def _alike(plan: SitePlan, host: HostPlan) -> Values:
+def class_variables(plan: SitePlan, host: HostPlan) -> Values:
     """Who has a home, where no volume has it; and whether members of the groups may log in."""
-    directory = plan.directory
+    directory = plan.get(LdapPlan)
     if directory is None:
         return {}
     local = directory.homes == LOCAL_HOMES and not any(
-        volume.name in host.mounts and volume.mount == LOCAL_HOMES for volume in plan.storage.volumes
+        volume.name in plan.of(StoragePlan).mounted_by(host) and volume.mount == LOCAL_HOMES
+        for volume in plan.of(StoragePlan).volumes
     )
     return {
         **({"ldap_client_logins": True} if "login" in host.services else {}),
@@ -45,16 +54,14 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
     }
 
 
-def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     del host
-    if plan.directory is None:
+    ldap = plan.get(LdapPlan)
+    if ldap is None:
         return []
-    users = {one["name"]: one["uid"] for one in plan.directory.users}
-    own = {person["name"]: person["uid"] for person in (*plan.admins, *plan.users)}
+    users = {one["name"]: one["uid"] for one in ldap.users}
+    own = {person["name"]: person["uid"] for person in (*plan.of(PeoplePlan).admins, *plan.of(PeoplePlan).users)}
     return [
         {"check": "service", "name": "sssd"},
-        {"check": "directory", "users": users, "groups": list(plan.directory.login_groups), "own": own},
+        {"check": "directory", "users": users, "groups": list(ldap.login_groups), "own": own},
     ]
-
-
-DIRECTORY = Concern(everyone=_everyone, alike=_alike, checks=_checks)

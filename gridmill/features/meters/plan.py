@@ -10,9 +10,11 @@ from gridmill.catalog.meter_schema import MeterSku
 from gridmill.core.sections.meters import Meter, MeterPlace
 from gridmill.core.sections.site import Site
 from gridmill.features.meters.problems import PORTS
+from gridmill.kernel.context import Planning
 from gridmill.power.consumers import PHASES, Caps, Consumer
 from gridmill.power.limit import NORMAL, Load
-from gridmill.power.limits import Flows, feed_limits, flows, phase_limit
+from gridmill.power.limits import Flows, feed_limits, flows, meter_limit_w, phase_limit
+from gridmill.power.scheduled import held_w
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,15 @@ class SiteLoads:
     limit_w: int
 
 
-def plan_meters(site: Site, catalog: Catalog, loads: SiteLoads) -> MetersPlan:
-    """The meters of a checked site."""
-    power = site.power
+def plan_meters(planning: Planning) -> MetersPlan:
+    """Meters of the pods on the floor, and what is expected of them."""
+    site, catalog, power = planning.site, planning.catalog, planning.site.power
     if power is None or not power.meters:
         return MetersPlan()
+    machines = [one for one in planning.definition.power.machines if site.pods[one.pod].from_ is None]
+    allocated, pue = held_w(planning.allocated_w, planning.scheduled), site.grid.pue
+    nameplate = int(planning.nameplate_w * pue)
+    loads = SiteLoads(machines, planning.caps, nameplate, int(allocated * pue), meter_limit_w(site))
     found = flows(loads.machines)
     feeds = _feed_limits(site, catalog, found)
     standing = {key for key, pod in site.pods.items() if pod.from_ is None}

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.nvidia.plan import NvidiaPlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _gpu(plan: SitePlan) -> Values:
-    return {"nccl_packages": plan.nvidia.nccl, "nccl_source": plan.nvidia.source}
+def gpu_variables(plan: SitePlan) -> Values:
+    return {"nccl_packages": plan.of(NvidiaPlan).nccl, "nccl_source": plan.of(NvidiaPlan).source}
 
 
-def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     if not host.gpu:
         return []
     return [
         {"check": "package", "name": name, "version_prefix": pattern.removesuffix("*")}
-        for name, pattern in plan.nvidia.nccl.items()
+        for name, pattern in plan.of(NvidiaPlan).nccl.items()
     ]
-
-
-NCCL = Concern(groups={"gpu": _gpu}, checks=_checks)

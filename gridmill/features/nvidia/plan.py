@@ -9,8 +9,10 @@ from gridmill.catalog import Catalog, Node, SoftwareSet
 from gridmill.catalog.services import services_of
 from gridmill.core.openpgp import normalised
 from gridmill.core.sections.site import Site
+from gridmill.features.software.section import Software
 from gridmill.features.storage.problems import groups_of, mount_of, nodes_of, toolkit_volume
-from gridmill.kernel.definition import Definition
+from gridmill.features.storage.section import volumes_of
+from gridmill.kernel.context import Planning
 
 Patterns = dict[str, str]
 """Version pattern by package name."""
@@ -97,11 +99,11 @@ CUDA_SERVICES = {"none": (), "shared": (), "node": ("login", "compute")}
 """Which machines get the toolkits as packages: those on which users build programs, and those that run them."""
 
 
-def plan_nvidia(definition: Definition) -> NvidiaPlan:
+def plan_nvidia(planning: Planning) -> NvidiaPlan:
     """The plan of a checked definition."""
-    site, catalog = definition.site, definition.catalog
-    nvidia = site.software.nvidia
-    offered = catalog.offered(site.software.os, nvidia.source)
+    site, catalog = planning.site, planning.catalog
+    nvidia = site.of(Software).nvidia
+    offered = catalog.offered(site.of(Software).os, nvidia.source)
     if offered is None:
         raise ValueError(f"nothing is known of {nvidia.source}; the site was not checked")
     names = offered.packages
@@ -110,7 +112,7 @@ def plan_nvidia(definition: Definition) -> NvidiaPlan:
     toolkits = {v: _filled(names.cuda, {"{cuda}": v, "{cuda-}": v.replace(".", "-")}) for v in nvidia.cuda.versions}
     return NvidiaPlan(
         source=nvidia.source,
-        sources=_sources(site, offered, definition.keys),
+        sources=_sources(site, offered, planning.definition.keys),
         driver=nvidia.driver,
         flavour=nvidia.kernel_modules,
         pins=({"packages": " ".join(names.pinned), "version": f"{nvidia.driver}-*"},),
@@ -124,9 +126,9 @@ def plan_nvidia(definition: Definition) -> NvidiaPlan:
 
 def _shared(site: Site, catalog: Catalog, toolkits: dict[str, Patterns]) -> SharedToolkits | None:
     key = toolkit_volume(site)
-    if key is None or site.storage is None:
+    if key is None:
         return None
-    mount = mount_of(key, site.storage.volumes[key])
+    mount = mount_of(key, volumes_of(site)[key])
     controllers = [name for name, group in groups_of(site) if "controller" in services_of(group, catalog)]
     return SharedToolkits(
         nodes_of(site, controllers[0])[0], key, mount, f"{mount}/cuda", dict(sorted(toolkits.items()))
@@ -149,14 +151,14 @@ def _driver(site: Site, catalog: Catalog, offered: SoftwareSet, sku: Node, words
     way = sku.platform.kernel_modules
     wanted: Patterns = dict(names.driver)
     if way != "none":
-        modules = names.modules[site.software.nvidia.kernel_modules]
+        modules = names.modules[site.of(Software).nvidia.kernel_modules]
         wanted |= (modules.dkms if way == "dkms" else modules.prebuilt) | names.persistence
     if sku.fabric_manager:
         wanted |= names.fabric_manager
         if sku.gpu and catalog.gpus[sku.gpu.type].architecture == "blackwell":
             wanted |= names.subnet_manager
     packages = _filled(wanted, words)
-    sets = [one for one in catalog.software.values() if one.os == site.software.os]
+    sets = [one for one in catalog.software.values() if one.os == site.of(Software).os]
     known = {name for one in sets for name in _filled(_exclusive(one, modules=way != "none"), words)}
     headers = names.headers if way == "dkms" else {}
     return DriverPlan(packages, dict(headers), tuple(sorted(known - set(packages))), sku.fabric_manager)
@@ -173,7 +175,7 @@ def _exclusive(offered: SoftwareSet, *, modules: bool) -> Patterns:
 
 def _sources(site: Site, offered: SoftwareSet, keys: dict[str, str]) -> dict[str, SourcePlan]:
     """The repository that the chosen source means, if it means one."""
-    name, given = site.software.nvidia.source, site.software.sources
+    name, given = site.of(Software).nvidia.source, site.of(Software).sources
     packages = tuple(offered.provides)
     if name == "mirror" and (mirror := given.mirror):
         suites, parts = tuple(mirror.suites), tuple(mirror.components)

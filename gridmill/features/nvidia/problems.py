@@ -8,6 +8,7 @@ from gridmill.catalog import Catalog, Gpu, Node, SoftwareSet
 from gridmill.core.errors import Problem
 from gridmill.core.sections.site import Site
 from gridmill.features.software.problems import NVIDIA
+from gridmill.features.software.section import Software
 
 VENDOR = "nvidia"
 
@@ -45,7 +46,7 @@ def _gpus(site: Site, catalog: Catalog) -> dict[str, tuple[str, Gpu]]:
 
 
 def _driver_problems(site: Site, catalog: Catalog) -> list[Problem]:
-    driver = site.software.nvidia.driver
+    driver = site.of(Software).nvidia.driver
     return [
         Problem(
             (*NVIDIA, "driver"),
@@ -60,7 +61,7 @@ def _driver_problems(site: Site, catalog: Catalog) -> list[Problem]:
 
 def _drivers_that_fit(site: Site, catalog: Catalog, least: str) -> str:
     """What the known sources offer from a version on."""
-    os = site.software.os
+    os = site.of(Software).os
     fitting = [
         f"{offered.id.removeprefix(f'{os}-')} offers {', '.join(versions)}"
         for offered in catalog.software.values()
@@ -72,7 +73,7 @@ def _drivers_that_fit(site: Site, catalog: Catalog, least: str) -> str:
 
 def _flavour_problems(site: Site, catalog: Catalog) -> list[Problem]:
     needs = catalog.compatibility[VENDOR]
-    nvidia = site.software.nvidia
+    nvidia = site.of(Software).nvidia
     path = (*NVIDIA, "kernelModules")
     problems = []
     for place, gpu in _gpus(site, catalog).values():
@@ -88,9 +89,9 @@ def _flavour_problems(site: Site, catalog: Catalog) -> list[Problem]:
 
 def _toolkit_problems(site: Site, catalog: Catalog) -> list[Problem]:
     needs = catalog.compatibility[VENDOR]
-    driver = site.software.nvidia.driver
+    driver = site.of(Software).nvidia.driver
     problems = []
-    for position, version in enumerate(site.software.nvidia.cuda.versions):
+    for position, version in enumerate(site.of(Software).nvidia.cuda.versions):
         path = (*NVIDIA, "cuda", "versions", position)
         least = needs.cuda.get(version)
         if least is None:
@@ -115,11 +116,11 @@ def _toolkit_problems(site: Site, catalog: Catalog) -> list[Problem]:
 
 def _platform_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """Ways in which modules can't be had, and NVSwitch systems that nothing would set up."""
-    nvidia = site.software.nvidia
-    offered = catalog.offered(site.software.os, nvidia.source)
+    nvidia = site.of(Software).nvidia
+    offered = catalog.offered(site.of(Software).os, nvidia.source)
     if offered is None:
         return []
-    of = f"{nvidia.source} of {site.software.os}"
+    of = f"{nvidia.source} of {site.of(Software).os}"
     problems = []
     for pod, group, sku, gpu in gpu_groups(site, catalog):
         path = ("pods", pod, "nodes", group, "sku")

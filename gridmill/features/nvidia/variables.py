@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.nvidia.plan import NvidiaPlan
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
-def _gpu(plan: SitePlan) -> Values:
+def gpu_variables(plan: SitePlan) -> Values:
     return {
-        "nvidia_driver_version": plan.nvidia.driver,
-        "nvidia_source": plan.nvidia.source,
-        "nvidia_flavour": plan.nvidia.flavour,
-        "nvidia_pins": list(plan.nvidia.pins),
+        "nvidia_driver_version": plan.of(NvidiaPlan).driver,
+        "nvidia_source": plan.of(NvidiaPlan).source,
+        "nvidia_flavour": plan.of(NvidiaPlan).flavour,
+        "nvidia_pins": list(plan.of(NvidiaPlan).pins),
     }
 
 
-def _alike(plan: SitePlan, host: HostPlan) -> Values:
+def class_variables(plan: SitePlan, host: HostPlan) -> Values:
     if not host.gpu:
         return {}
-    driver = plan.nvidia.drivers[host.sku]
+    driver = plan.of(NvidiaPlan).drivers[host.sku]
     return {
         "nvidia_gpu_count": host.gpu.count,
         "nvidia_kernel_modules": host.kernel_modules,
@@ -31,13 +30,13 @@ def _alike(plan: SitePlan, host: HostPlan) -> Values:
     }
 
 
-def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     if not host.gpu:
         return []
     services = ["nvidia-persistenced"] if host.kernel_modules != "none" else []
-    services += ["nvidia-fabricmanager"] if plan.nvidia.drivers[host.sku].fabric_manager else []
+    services += ["nvidia-fabricmanager"] if plan.of(NvidiaPlan).drivers[host.sku].fabric_manager else []
     return [
-        {"check": "nvidia_driver", "version": plan.nvidia.driver},
+        {"check": "nvidia_driver", "version": plan.of(NvidiaPlan).driver},
         {"check": "gpus", "count": host.gpu.count, "name_contains": host.gpu.model},
         {
             "check": "gpu_power_range",
@@ -48,6 +47,3 @@ def _checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
         },
         *({"check": "service", "name": name} for name in services),
     ]
-
-
-NVIDIA = Concern(groups={"gpu": _gpu}, alike=_alike, checks=_checks)

@@ -8,6 +8,7 @@ import zoneinfo
 from gridmill.core.errors import Path, Problem
 from gridmill.core.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER, TOOLKITS_USER, nearest
 from gridmill.core.sections.site import Site
+from gridmill.features.slurm.section import Scheduler
 
 _SYSTEM_LOGINS = """
 root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
@@ -60,7 +61,7 @@ def _name_problems(site: Site) -> list[Problem]:
                 problems.append(Problem(path, f"{name} stands under access.{first} too", "each name once", hint))
     problems += [
         Problem(("scheduler", "accounts", name), f"{name} is reserved", "an account of your own", "another name")
-        for name in site.scheduler.accounts
+        for name in site.of(Scheduler).accounts
         if name in RESERVED_ACCOUNTS
     ]
     return problems
@@ -97,7 +98,7 @@ def _group_problems(site: Site) -> list[Problem]:
         *((("access", "users", name, "groups"), user.groups) for name, user in site.access.users.items()),
         *(
             (("scheduler", "partitions", name, "allowGroups"), partition.allow_groups or [])
-            for name, partition in site.scheduler.partitions.items()
+            for name, partition in site.of(Scheduler).partitions.items()
         ),
     ]
     return [

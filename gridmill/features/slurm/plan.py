@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from gridmill.catalog import Catalog, Node
+from gridmill.catalog import Node
 from gridmill.core.hostlist import fold
 from gridmill.core.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER
 from gridmill.core.sections.site import Site
-from gridmill.features.slurm.section import Limits, Partition, seconds_of
-from gridmill.features.slurm.watts import LICENSE, WattsPlan
-from gridmill.kernel.site_plan import HostPlan, SlurmPlan
-from gridmill.power import Caps
+from gridmill.features.slurm.section import Limits, Partition, Scheduler, seconds_of
+from gridmill.features.slurm.watts import LICENSE, WattsPlan, plan_watts
+from gridmill.features.software.section import Software
+from gridmill.kernel.context import Planning
+from gridmill.kernel.site_plan import HostPlan
 from gridmill.power.ramp import resume_rate
 
 ACCEPTANCE_UID = 1990
@@ -25,16 +27,47 @@ RESERVED_MEMORY_PERCENT = 5
 _MEBIBYTE = 2**20
 
 
-def plan_slurm(
-    site: Site, catalog: Catalog, hosts: tuple[HostPlan, ...], watts: WattsPlan | None, caps: Caps
-) -> SlurmPlan:
+@dataclass(frozen=True)
+class SlurmPlan:
+    """Slurm's configuration as data, for the templates to print."""
+
+    version: str
+    """Of the packages."""
+    settings: dict[str, str]
+    """`slurm.conf`, key by key, in order."""
+    nodes: tuple[dict[str, str], ...]
+    """One line of `slurm.conf` each, in node ranges."""
+    partitions: tuple[dict[str, str], ...]
+    gres: tuple[dict[str, str], ...]
+    """Lines of `gres.conf`."""
+    cgroup: dict[str, str]
+    """`cgroup.conf`, key by key."""
+    accounts: tuple[dict[str, Any], ...]
+    key_epoch: int
+    """Which of the cluster's keys is to be in use; 1 is the first."""
+    key_overlap_s: int
+    """Seconds between the last signature with an old key and its end."""
+    watts: WattsPlan | None
+    """What jobs may draw, where Slurm holds the site's power."""
+
+    @property
+    def adopts_logins(self) -> bool:
+        """Whether a login can be put into the user's job on that node (pam_slurm_adopt needs its control group)."""
+        return self.cgroup["CgroupPlugin"] != "disabled"
+
+
+def plan_slurm(planning: Planning) -> SlurmPlan:
     """slurm.conf, gres.conf, cgroup.conf and accounts of a checked site, with the watts that Slurm hands out."""
+    site, catalog, hosts, caps = planning.site, planning.catalog, planning.hosts, planning.caps
+    scheduler = site.of(Scheduler)
+    watts = plan_watts(site, catalog, caps)
     compute = [host for host in hosts if "compute" in host.services]
     skus = {host.sku: catalog.nodes[host.sku] for host in compute}
     rate = resume_rate(site, catalog, caps) if site.grid.ramp else None
     cgroups = all(sku.platform.cgroup == "v2" for sku in skus.values())
     controllers = [host for host in hosts if "controller" in host.services]
     return SlurmPlan(
+        version=site.of(Software).slurm.version,
         settings=_settings(site, controllers, cgroups=cgroups, skus=list(skus.values()))
         # nodes that Slurm switches on in a minute; its 0 would mean no limit
         | ({"ResumeRate": str(rate)} if rate else {})
@@ -44,8 +77,8 @@ def plan_slurm(
         gres=tuple(_gres_lines(compute)),
         cgroup=_cgroup(cgroups=cgroups),
         accounts=_accounts(site),
-        key_epoch=site.scheduler.key_epoch,
-        key_overlap_s=site.scheduler.key_overlap_seconds,
+        key_epoch=scheduler.key_epoch,
+        key_overlap_s=scheduler.key_overlap_seconds,
         watts=watts,
     )
 
@@ -136,7 +169,7 @@ def _offered_memory(sku: Node) -> int:
 
 
 def _partition_lines(site: Site, compute: list[HostPlan]) -> Iterable[dict[str, str]]:
-    for name, partition in sorted(site.scheduler.partitions.items()):
+    for name, partition in sorted(site.of(Scheduler).partitions.items()):
         nodes = fold(host.name for host in compute if host.group == partition.of)
         if not nodes:  # all of them in pods that are planned
             continue
@@ -188,7 +221,7 @@ def _accounts(site: Site) -> tuple[dict[str, Any], ...]:
                 "users": sorted(set(account.users)),
                 **({"limits": limits} if (limits := _limits(account.limits)) else {}),
             }
-            for name, account in sorted(site.scheduler.accounts.items())
+            for name, account in sorted(site.of(Scheduler).accounts.items())
         ),
     )
 

@@ -8,7 +8,7 @@ from gridmill.core.errors import Problem
 from gridmill.core.people import nearest, numbers
 from gridmill.core.sections.pods import Service
 from gridmill.core.sections.site import Site
-from gridmill.features.slurm.section import seconds_of
+from gridmill.features.slurm.section import Scheduler, seconds_of
 
 
 def slurm_problems(site: Site, catalog: Catalog) -> list[Problem]:
@@ -82,7 +82,7 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
     standing = {key for pod in site.pods.values() if pod.from_ is None for key in pod.nodes}
     unclear = undetermined(site, catalog)
     defaults = []
-    for name, partition in site.scheduler.partitions.items():
+    for name, partition in site.of(Scheduler).partitions.items():
         path = ("scheduler", "partitions", name)
         if name == "default":
             problems.append(Problem(path, "Slurm keeps this name for itself", "another name", "gpu, batch, ..."))
@@ -113,9 +113,9 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
 
 
 def _partition_limits(site: Site, name: str) -> list[Problem]:
-    partition = site.scheduler.partitions[name]
+    partition = site.of(Scheduler).partitions[name]
     path = ("scheduler", "partitions", name)
-    known = sorted(site.scheduler.accounts)
+    known = sorted(site.of(Scheduler).accounts)
     problems = [
         Problem(
             (*path, "allowAccounts", position),
@@ -134,7 +134,7 @@ def _partition_limits(site: Site, name: str) -> list[Problem]:
 
 
 def _of(site: Site) -> set[str]:
-    return {partition.of for partition in site.scheduler.partitions.values()}
+    return {partition.of for partition in site.of(Scheduler).partitions.values()}
 
 
 def _account_problems(site: Site) -> list[Problem]:
@@ -146,7 +146,7 @@ def _account_problems(site: Site) -> list[Problem]:
             f"one of {', '.join(known)}",
             nearest(user, known, "add the person under access.users or access.admins"),
         )
-        for account_name, account in site.scheduler.accounts.items()
+        for account_name, account in site.of(Scheduler).accounts.items()
         for position, user in enumerate(account.users)
         if user not in known
     ]

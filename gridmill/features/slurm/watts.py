@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from gridmill.catalog import Catalog
 from gridmill.core.sections.site import Site
-from gridmill.power.consumers import Caps, Consumer, consumers
-from gridmill.power.limit import TOLERANCE_W
-from gridmill.power.limits import meter_limit_w
+from gridmill.features.slurm.section import Scheduler
+from gridmill.power.consumers import Caps, Consumer
+from gridmill.power.scheduled import scheduled_power, standing
 
 LICENSE = "watts"
 """Name of the licence in Slurm: one is 1 W of IT load above idle."""
@@ -36,10 +35,10 @@ class WattsKind:
 
 @dataclass(frozen=True)
 class WattsPlan:
-    """The site's power as Slurm has it. IT load, but for the meter's limit."""
+    """The site's power as Slurm has it."""
 
     total_w: int
-    """What jobs may take together."""
+    """What jobs may take together, IT load."""
     base_w: int
     """What flows without any job: GPU nodes that run jobs idle, everything else at its most."""
     meter_limit_w: int
@@ -52,28 +51,18 @@ class WattsPlan:
     """For a partition that the plan does not know."""
 
 
-def held_w(allocated_w: int, watts: WattsPlan | None) -> int:
-    """IT load that can flow at once: what is allocated, or what Slurm hands out where it holds the site."""
-    return min(allocated_w, watts.base_w + watts.total_w) if watts else allocated_w
-
-
 def plan_watts(site: Site, catalog: Catalog, caps: Caps) -> WattsPlan | None:
     """The plan of the pods on the floor; None where Slurm does not hold the power."""
-    if site.power is None or not site.power.scheduled:
+    scheduled = scheduled_power(site, catalog, caps)
+    if scheduled is None:
         return None
-    machines = [one for one in consumers(site, catalog) if site.pods[one.pod].from_ is None]
-    base = sum(one.idle_w if one.held else one.draw_w(caps) for one in machines)
-    limit, contract = meter_limit_w(site), site.grid.contract
-    held = [one for one in machines if one.held]
+    held = [one for one in standing(site, catalog) if one.held]
     by_partition = {
         name: [one for one in held if one.group == partition.of]
-        for name, partition in sorted(site.scheduler.partitions.items())
+        for name, partition in sorted(site.of(Scheduler).partitions.items())
     }
     return WattsPlan(
-        total_w=max(0, math.floor(limit / site.grid.pue - base + TOLERANCE_W)),
-        base_w=base,
-        meter_limit_w=limit,
-        limit="the contracted power" if contract and contract.firm == limit else "the connection",
+        **asdict(scheduled),
         partitions={name: _kind(found, catalog, caps) for name, found in by_partition.items() if found},
         anywhere=_kind(held, catalog, caps),
     )

@@ -8,14 +8,14 @@ from gridmill.catalog import Catalog, SoftwareSet
 from gridmill.core.errors import Path, Problem
 from gridmill.core.openpgp import NoKeyError, fingerprint
 from gridmill.core.sections.site import Site
-from gridmill.features.cuda.problems import place_problems
+from gridmill.features.software.section import Software
 
 NVIDIA: Path = ("software", "nvidia")
 
 
 def software_problems(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list[Problem]:
     """Sources that are not defined or whose key is not the right one, and versions that a source doesn't offer."""
-    software = site.software
+    software = site.of(Software)
     source = software.nvidia.source
     problems = _version_problems(site, "distro", catalog, [(("software", "slurm", "version"), software.slurm.version)])
     if source == "mirror" and software.sources.mirror is None:
@@ -31,11 +31,11 @@ def software_problems(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> 
         ((*NVIDIA, "nccl"), software.nvidia.nccl),
         *(((*NVIDIA, "cuda", "versions", position), version) for position, version in enumerate(cuda.versions)),
     ]
-    return [*problems, *_version_problems(site, source, catalog, wanted), *_toolkit_problems(site, catalog)]
+    return [*problems, *_version_problems(site, source, catalog, wanted)]
 
 
 def _version_problems(site: Site, source: str, catalog: Catalog, wanted: list[tuple[Path, str]]) -> list[Problem]:
-    os = site.software.os
+    os = site.of(Software).os
     offered = catalog.offered(os, source)
     if offered is None:
         sets = ", ".join(sorted(catalog.software))
@@ -58,24 +58,8 @@ def _versions(offered: SoftwareSet, path: Path) -> list[str]:
     return {"driver": offered.drivers, "nccl": offered.nccl, "version": offered.slurm}[str(path[-1])]
 
 
-def _toolkit_problems(site: Site, catalog: Catalog) -> list[Problem]:
-    nvidia = site.software.nvidia
-    cuda, path = nvidia.cuda, (*NVIDIA, "cuda")
-    if cuda.toolkit != "none" and not cuda.versions:
-        return [Problem((*path, "versions"), "no version of the toolkit", 'such as ["12.4"]', "or toolkit: none")]
-    if cuda.toolkit == "none" and cuda.versions:
-        message = "versions of a toolkit that is installed nowhere"
-        return [Problem((*path, "versions"), message, "toolkit: shared or node", "or remove the versions")]
-    offered = catalog.offered(site.software.os, nvidia.source)
-    if offered and not offered.side_by_side and len(cuda.versions) > 1:
-        message = f"{nvidia.source} of {site.software.os} has one toolkit at a time"
-        hint = "source: nvidia or mirror for several"
-        return [Problem((*path, "versions", 1), message, "one version", hint)]
-    return place_problems(site, catalog)
-
-
 def _suite_problems(site: Site) -> list[Problem]:
-    mirror = site.software.sources.mirror
+    mirror = site.of(Software).sources.mirror
     flat = [suite.endswith("/") for suite in mirror.suites] if mirror else []
     path = ("software", "sources", "mirror", "components")
     if mirror and any(flat) and mirror.components:
@@ -89,9 +73,9 @@ def _suite_problems(site: Site) -> list[Problem]:
 
 def _key_problems(site: Site, catalog: Catalog, keys: Mapping[str, str]) -> list[Problem]:
     """The key file of the source that is used: there, one public key, and the very one that the fingerprint names."""
-    sources, source = site.software.sources, site.software.nvidia.source
+    sources, source = site.of(Software).sources, site.of(Software).nvidia.source
     path: Path = ("software", "sources", source, "key")
-    offered = catalog.offered(site.software.os, source)
+    offered = catalog.offered(site.of(Software).os, source)
     if source == "nvidia" and offered and offered.repository:
         name, expected = sources.nvidia.key, offered.repository.fingerprint
         origin = f"{offered.repository.url}/{expected[-8:]}.pub"

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gridmill.core.base import Part, text
+from gridmill.core.base import Part, VolumeKey, text
 from gridmill.core.versions import Fingerprint, OriginName, SourceUrl, Version
-from gridmill.features.storage.section import VolumeKey
 
 KeyFileName = Annotated[
     str,

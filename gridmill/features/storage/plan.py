@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gridmill.catalog import Catalog
@@ -17,7 +17,9 @@ from gridmill.features.storage.problems import (
     mount_of,
     nodes_of,
 )
-from gridmill.features.storage.section import StorageServers, Volume
+from gridmill.features.storage.section import Storage, StorageServers, Volume, servers_of, volumes_of
+from gridmill.kernel.context import Planning
+from gridmill.kernel.site_plan import HostPlan
 
 LOCAL_HOMES = "/home"
 """Where machines have their own homes (useradd of Debian)."""
@@ -87,17 +89,29 @@ class StoragePlan:
     servers: tuple[ServerPlan, ...] = ()
     people: tuple[dict[str, Any], ...] = ()
     """Everybody who gets a directory: name and uid."""
+    mounts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Volumes by the group of nodes that mounts them."""
+    serves: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By node, what it serves volumes with: `moosefs`, `moosefs-master`, `nfs`."""
+
+    def mounted_by(self, host: HostPlan) -> tuple[str, ...]:
+        """Volumes that a machine mounts."""
+        return self.mounts.get(host.group, ())
+
+    def served_by(self, host: HostPlan) -> tuple[str, ...]:
+        """What a machine serves volumes with."""
+        return self.serves.get(host.name, ())
 
 
 def mounts_of(site: Site, catalog: Catalog, group_key: str) -> tuple[str, ...]:
     """Volumes that the nodes of a group mount."""
-    volumes = site.storage.volumes if site.storage else {}
+    volumes = volumes_of(site)
     return tuple(sorted(key for key, volume in volumes.items() if group_key in clients_of(site, catalog, volume)))
 
 
 def homes_of(site: Site) -> str | None:
     """Where the volume of homes is mounted; None when there is none."""
-    volumes = site.storage.volumes if site.storage else {}
+    volumes = volumes_of(site)
     return next((mount_of(key, volume) for key, volume in volumes.items() if holds_of(key, volume) == "homes"), None)
 
 
@@ -115,43 +129,40 @@ def serves_of(site: Site, group_key: str, node: str) -> tuple[str, ...]:
     return tuple(sorted(kinds))
 
 
-def plan_storage(site: Site, catalog: Catalog, addresses: dict[str, str]) -> StoragePlan:
-    """The plan of a checked site; `addresses` are those of its nodes by name."""
-    if site.storage is None:
+def plan_storage(planning: Planning) -> StoragePlan:
+    """The plan of a checked site."""
+    site, catalog = planning.site, planning.catalog
+    if site.get(Storage) is None:
         return StoragePlan()
+    addresses = {host.name: host.address for host in planning.hosts}
     groups = sorted({key for key, group in groups_of(site) if "storage" in services_of(group, catalog)})
     servers = []
     for key in groups:
         if kinds := _kinds(site, key):
             master = _master(site, key)
-            given = site.storage.servers.get(key) or StorageServers.model_validate({})
-            servers.append(
-                ServerPlan(
-                    key,
-                    tuple(nodes_of(site, key)),
-                    master,
-                    addresses[master],
-                    tuple(given.directories),
-                    given.mounted,
-                    kinds,
-                )
-            )
+            given = servers_of(site).get(key) or StorageServers.model_validate({})
+            directories = tuple(given.directories)
+            nodes = tuple(nodes_of(site, key))
+            servers.append(ServerPlan(key, nodes, master, addresses[master], directories, given.mounted, kinds))
     by_group = {server.group: server for server in servers}
     volumes = tuple(
         _plan_volume(site, catalog, key, volume, by_group.get(volume.of or ""))
-        for key, volume in sorted(site.storage.volumes.items())
+        for key, volume in sorted(volumes_of(site).items())
     )
     people = tuple({"name": name, "uid": uid} for name, uid in sorted(logins(site).items()))
-    return StoragePlan(volumes, tuple(servers), people)
+    present = sorted({host.group for host in planning.hosts})
+    mounts = {group: found for group in present if (found := mounts_of(site, catalog, group))}
+    serves = {host.name: found for host in planning.hosts if (found := serves_of(site, host.group, host.name))}
+    return StoragePlan(volumes, tuple(servers), people, mounts, serves)
 
 
 def _kinds(site: Site, group_key: str) -> tuple[str, ...]:
-    volumes = site.storage.volumes.values() if site.storage else ()
+    volumes = volumes_of(site).values()
     return tuple(sorted({volume.kind for volume in volumes if volume.of == group_key}))
 
 
 def _master(site: Site, group_key: str) -> str:
-    given = site.storage.servers.get(group_key) if site.storage else None
+    given = servers_of(site).get(group_key)
     return (given.master if given else None) or nodes_of(site, group_key)[0]
 
 

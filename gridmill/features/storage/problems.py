@@ -15,7 +15,8 @@ from gridmill.core.people import numbers
 from gridmill.core.sections.partial import NotTypedError
 from gridmill.core.sections.pods import NodeGroup
 from gridmill.core.sections.site import Site
-from gridmill.features.storage.section import Holds, Storage, StorageServers, Volume
+from gridmill.features.software.section import Software
+from gridmill.features.storage.section import Holds, Storage, StorageServers, Volume, servers_of, volumes_of
 
 DEFAULT_REPLICAS = 2
 """Copies of a MooseFS volume when the stack doesn't say."""
@@ -74,14 +75,14 @@ def clients_of(site: Site, catalog: Catalog, volume: Volume) -> list[str]:
     given = volume.clients
     wanted = {"login", "compute"} if given is None else set()
     key = toolkit_volume(site)
-    wanted |= {"controller"} if key and site.storage and site.storage.volumes.get(key) is volume else set()
+    wanted |= {"controller"} if key and volumes_of(site).get(key) is volume else set()
     found = [key for key, group in groups_of(site) if wanted & set(services_of(group, catalog))]
     return list(dict.fromkeys([*(given or ()), *found]))
 
 
 def toolkit_volumes(site: Site) -> list[str]:
     """Volumes on which toolkits lie unless another is named: of the site itself, everybody's, and writable."""
-    volumes = site.storage.volumes if site.storage else {}
+    volumes = volumes_of(site)
     own = {key: volume for key, volume in volumes.items() if volume.kind != "external" and not volume.read_only}
     return [key for key, volume in own.items() if holds_of(key, volume) == "shared"]
 
@@ -89,7 +90,7 @@ def toolkit_volumes(site: Site) -> list[str]:
 def toolkit_volume(site: Site) -> str | None:
     """The volume of toolkits that all machines share; None where there is none, or nobody can say which."""
     with contextlib.suppress(NotTypedError):
-        cuda = site.software.nvidia.cuda
+        cuda = site.of(Software).nvidia.cuda
         if cuda.toolkit == "shared":
             found = toolkit_volumes(site)
             return cuda.volume or (found[0] if len(found) == 1 else None)
@@ -113,19 +114,19 @@ def nodes_of(site: Site, group_key: str) -> list[str]:
 
 def storage_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """Everything that is wrong with volumes and their servers."""
-    if site.storage is None:
+    if site.get(Storage) is None:
         return []
     problems: list[Problem] = []
-    for key, volume in site.storage.volumes.items():
+    for key, volume in volumes_of(site).items():
         path: Path = ("storage", "volumes", key)
         problems += _shape_problems(path, volume)
         problems += _server_problems(path, volume, site, catalog)
         problems += _client_problems(path, volume, site, catalog)
         problems += _option_problems(path, volume)
         problems += _quota_problems(path, key, volume, site)
-    problems += _mount_problems(site.storage)
-    problems += _homes_problems(site.storage)
-    for key, servers in site.storage.servers.items():
+    problems += _mount_problems(site.of(Storage))
+    problems += _homes_problems(site.of(Storage))
+    for key, servers in servers_of(site).items():
         problems += _directory_problems(key, servers, site, catalog)
     return problems
 
@@ -185,7 +186,7 @@ def _judged(group: str, site: Site, catalog: Catalog) -> bool:
 
 
 def _with_master(site: Site) -> set[str]:
-    return {key for key, servers in site.storage.servers.items() if servers.master} if site.storage else set()
+    return {key for key, servers in servers_of(site).items() if servers.master}
 
 
 def storage_groups(site: Site, catalog: Catalog) -> list[str]:

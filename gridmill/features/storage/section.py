@@ -6,11 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gridmill.core.base import PLAIN_KEY, WORDS_WITH_HYPHENS, GroupKey, Part, UserName, text
+from gridmill.core.base import PLAIN_KEY, WORDS_WITH_HYPHENS, GroupKey, Part, UserName, VolumeKey, text
+from gridmill.core.sections.site import Site
 from gridmill.core.units import Bytes
-
-VolumeKey = Annotated[str, text(WORDS_WITH_HYPHENS, PLAIN_KEY, 24)]
-"""Key of a volume, such as `home`."""
 
 HostPath = Annotated[
     str,
@@ -98,3 +96,15 @@ class Storage(Part):
     """How groups of storage nodes keep data, where the defaults don't fit."""
     volumes: Annotated[dict[VolumeKey, Volume], Field(min_length=1)]
     """Volumes by key."""
+
+
+def volumes_of(site: Site) -> dict[VolumeKey, Volume]:
+    """Volumes by name; none without storage."""
+    storage = site.get(Storage)
+    return storage.volumes if storage else {}
+
+
+def servers_of(site: Site) -> dict[GroupKey, StorageServers]:
+    """What the stack says of groups that serve volumes."""
+    storage = site.get(Storage)
+    return storage.servers if storage else {}

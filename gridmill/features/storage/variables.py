@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gridmill.features.storage.plan import ServerPlan, VolumePlan, volume_directory
-from gridmill.kernel.shape import Concern, Values
+from gridmill.features.storage.plan import ServerPlan, StoragePlan, VolumePlan, volume_directory
+from gridmill.kernel.feature import Values
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 CLIENT_PACKAGES = {"moosefs": "moosefs-client", "nfs4": "nfs-common", "ceph": "ceph-common"}
@@ -13,14 +11,21 @@ CLIENT_PACKAGES = {"moosefs": "moosefs-client", "nfs4": "nfs-common", "ceph": "c
 
 
 def _server_of(plan: SitePlan, host: HostPlan) -> ServerPlan | None:
-    return next((server for server in plan.storage.servers if host.serves and server.group == host.group), None)
+    return next(
+        (
+            server
+            for server in plan.of(StoragePlan).servers
+            if plan.of(StoragePlan).served_by(host) and server.group == host.group
+        ),
+        None,
+    )
 
 
 def _volumes_of(plan: SitePlan, server: ServerPlan, kind: str) -> list[VolumePlan]:
-    return [volume for volume in plan.storage.volumes if volume.group == server.group and volume.kind == kind]
+    return [volume for volume in plan.of(StoragePlan).volumes if volume.group == server.group and volume.kind == kind]
 
 
-def _served(plan: SitePlan, host: HostPlan) -> Values:
+def server_variables(plan: SitePlan, host: HostPlan) -> Values:
     server = _server_of(plan, host)
     values: Values = {}
     if server and "moosefs" in server.kinds:
@@ -30,7 +35,7 @@ def _served(plan: SitePlan, host: HostPlan) -> Values:
             "storage_moosefs_mounted": server.mounted,
             "storage_moosefs_networks": [plan.supernet],
             "storage_moosefs_volumes": {one.name: _kept(one) for one in _volumes_of(plan, server, "moosefs")},
-            "storage_moosefs_people": list(plan.storage.people),
+            "storage_moosefs_people": list(plan.of(StoragePlan).people),
             "storage_moosefs_adopt": "moosefs" in plan.adopt,
         }
     if server and "nfs" in server.kinds:
@@ -46,17 +51,17 @@ def _served(plan: SitePlan, host: HostPlan) -> Values:
                 }
                 for one in _volumes_of(plan, server, "nfs")
             },
-            "storage_nfs_people": list(plan.storage.people),
+            "storage_nfs_people": list(plan.of(StoragePlan).people),
         }
     return values
 
 
-def _withdrawn(plan: SitePlan, host: HostPlan) -> Values:
+def withdrawn_variables(plan: SitePlan, host: HostPlan) -> Values:
     """What a server goes on serving once every client was changed."""
     server = _server_of(plan, host)
     if server is None:
         return {}
-    master = server.address if "moosefs-master" in host.serves else ""
+    master = server.address if "moosefs-master" in plan.of(StoragePlan).served_by(host) else ""
     return {
         "storage_withdraw_master": master,
         "storage_withdraw_moosefs": {
@@ -81,28 +86,30 @@ def _kept(volume: VolumePlan) -> Values:
     }
 
 
-def _server_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def server_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     server = _server_of(plan, host)
     if server is None:
         return []
-    checks: list[dict[str, Any]] = []
-    if "moosefs" in host.serves:
+    checks: list[Values] = []
+    if "moosefs" in plan.of(StoragePlan).served_by(host):
         checks.append({"check": "service", "name": "moosefs-chunkserver"})
-    if "moosefs-master" in host.serves:
+    if "moosefs-master" in plan.of(StoragePlan).served_by(host):
         servers = [one for one in plan.hosts if one.name in server.hosts]
         working = [one.address for one in servers if one.maintenance is None]
         others = [one.address for one in servers if one.maintenance is not None]
         checks.append({"check": "service", "name": "moosefs-master"})
         checks.append({"check": "moosefs_servers", "master": server.address, "addresses": working, "others": others})
-    if "nfs" in host.serves:
+    if "nfs" in plan.of(StoragePlan).served_by(host):
         exported = [volume_directory(server, one.name) for one in _volumes_of(plan, server, "nfs")]
         checks.append({"check": "service", "name": "nfs-server"})
         checks.append({"check": "nfs_exports", "paths": exported})
     return checks
 
 
-def _mounted(plan: SitePlan, host: HostPlan) -> Values:
-    volumes = [volume for volume in plan.storage.volumes if volume.name in host.mounts]
+def mount_variables(plan: SitePlan, host: HostPlan) -> Values:
+    volumes = [
+        volume for volume in plan.of(StoragePlan).volumes if volume.name in plan.of(StoragePlan).mounted_by(host)
+    ]
     if not volumes:
         return {}
     packages = sorted({CLIENT_PACKAGES[one.file_system] for one in volumes if one.file_system in CLIENT_PACKAGES})
@@ -121,14 +128,9 @@ def _mounted(plan: SitePlan, host: HostPlan) -> Values:
     }
 
 
-def _mount_checks(plan: SitePlan, host: HostPlan) -> list[dict[str, Any]]:
+def mount_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
     return [
         {"check": "mounted", "path": one.mount, "source": one.source, "read_only": one.read_only}
-        for one in plan.storage.volumes
-        if one.name in host.mounts
+        for one in plan.of(StoragePlan).volumes
+        if one.name in plan.of(StoragePlan).mounted_by(host)
     ]
-
-
-STORAGE_SERVERS = Concern(alike=_served, checks=_server_checks)
-STORAGE_EXPORTS = Concern(alike=_withdrawn, checks=_server_checks)
-STORAGE_MOUNTS = Concern(alike=_mounted, checks=_mount_checks)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gridmill.core.errors import Problem
+from gridmill.kernel.feature import Policy
 from gridmill.load import examine_definition
 from gridmill.operations.errors import OperationError
 from gridmill.operations.stack_facts import policy_case
-from gridmill.policies import POLICIES
+from gridmill.registry import policies
 
 LEVELS = ("mandatory", "advisory", "disabled")
 LEVEL_KEY = "enforcementLevel"
@@ -36,9 +37,9 @@ def violations(stack: Path, root: Path, config: Path | None) -> list[Asked]:
     """
     definition, _ = examine_definition(stack)
     case = policy_case(definition, root)
-    settings = read_config(config) if config else {}
+    settings = read_config(config, policies(definition.features)) if config else {}
     asked = []
-    for policy in POLICIES:
+    for policy in policies(definition.features):
         level, options = _settings(settings, policy.name, policy.level)
         if level != "disabled":
             found = [definition.placed(problem) for problem in policy.ask(case, options)]
@@ -46,13 +47,13 @@ def violations(stack: Path, root: Path, config: Path | None) -> list[Asked]:
     return asked
 
 
-def read_config(path: Path) -> Mapping[str, Any]:
+def read_config(path: Path, rules: Iterable[Policy]) -> Mapping[str, Any]:
     """A file of policy names with a level, or with a mapping of options; `all` sets the level of every rule."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise OperationError(f"{path}: not JSON: {error}") from error
-    known = {policy.name: policy.options for policy in POLICIES} | {"all": {}, "definition-readable": {}}
+    known = {policy.name: policy.options for policy in rules} | {"all": {}, "definition-readable": {}}
     if not isinstance(data, dict) or set(data) - set(known):
         raise OperationError(f"{path}: names of policies are {', '.join(known)}")
     for name, value in data.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from urllib.parse import urlsplit
 
+from gridmill.features.ldap.plan import LdapPlan
 from gridmill.kernel.site_plan import SitePlan
 
 LDAPS_PORT = 636
@@ -42,8 +43,9 @@ END
 
 def words(plan: SitePlan) -> list[str]:
     """Words for the probe, safe for a shell; none for a site without a directory."""
-    if plan.directory is None:
+    ldap = plan.get(LdapPlan)
+    if ldap is None:
         return []
-    servers = [urlsplit(uri) for uri in plan.directory.uris]
-    authority = base64.b64encode(plan.directory.ca.encode()).decode() or NO_AUTHORITY
+    servers = [urlsplit(uri) for uri in ldap.uris]
+    authority = base64.b64encode(ldap.ca.encode()).decode() or NO_AUTHORITY
     return [authority, *(f"{one.hostname}:{one.port or LDAPS_PORT}" for one in servers)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gridmill.compare.metered import MeterReading
-from gridmill.features.meters.plan import MeterPlan, SnmpPlan
+from gridmill.features.meters.plan import MeterPlan, MetersPlan, SnmpPlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.directories import state_directory
 from gridmill.operations.document import plan_connection
@@ -28,13 +28,13 @@ Ask = Callable[[HostPlan, str], str]
 
 def measure_meters(plan: SitePlan, ask: Ask | None = None) -> dict[str, MeterReading]:
     """What the meters say, by key. The first controller that can be reached asks all of them."""
-    meters = plan.meters.meters
+    meters = plan.of(MetersPlan).meters
     if not meters:
         return {}
     silent: dict[str, MeterReading] = {}
     configuration = ""
     try:
-        configuration = snmp_configuration(plan.meters.snmp)
+        configuration = snmp_configuration(plan.of(MetersPlan).snmp)
     except OperationError as error:
         silent = {meter.key: MeterReading(complaint=str(error)) for meter in meters if meter.read.protocol == "snmp"}
     wanted = {meter.key: asdict(meter.read) for meter in meters if meter.key not in silent}
@@ -126,6 +126,6 @@ def meters_data(plan: SitePlan, readings: dict[str, MeterReading]) -> dict[str, 
             "phase_limit_w": meter.phase_limit_w,
             **asdict(readings[meter.key]),
         }
-        for meter in plan.meters.meters
+        for meter in plan.of(MetersPlan).meters
         if meter.key in readings
     }

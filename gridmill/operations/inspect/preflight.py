@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from gridmill.features.software.plan import SoftwarePlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.document import plan_connection
 from gridmill.operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
@@ -89,7 +90,7 @@ def preflight(plan: SitePlan, ask: Ask | None = None) -> list[Finding]:
     return [
         finding
         for host, found in zip(hosts, answers, strict=True)
-        for finding in judge(host, found, plan.software["os"])
+        for finding in judge(host, found, plan.of(SoftwarePlan).os)
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gridmill.core.units import kilowatts
+from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.features.slurm.watts import LICENSE
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.document import plan_connection
@@ -31,11 +32,12 @@ class WattsStatus:
 
 def watts_status(plan: SitePlan, ask: Callable[[], str] | None = None) -> WattsStatus | None:
     """None where Slurm does not hold the power. OperationError without a controller, or when Slurm knows none."""
-    if plan.slurm.watts is None:
+    watts = plan.of(SlurmPlan).watts
+    if watts is None:
         return None
     output = (ask or _over_ssh(plan))()
     found = {key: int(value) for key, value in re.findall(r"\b(Total|Used|Free)=(\d+)", output)}
-    return WattsStatus(plan.slurm.watts.total_w, *(found.get(key, 0) for key in ("Total", "Used", "Free")))
+    return WattsStatus(watts.total_w, *(found.get(key, 0) for key in ("Total", "Used", "Free")))
 
 
 def watts_line(watts: WattsStatus) -> str:

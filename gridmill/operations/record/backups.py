@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gridmill.features.backup.plan import BackupPlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.directories import state_directory
 from gridmill.operations.document import Connection, plan_connection
@@ -62,7 +63,7 @@ class Controller:
 
 def controller_of(plan: SitePlan) -> Controller:
     """OperationError when the site has no backups."""
-    if plan.backup is None:
+    if plan.get(BackupPlan) is None:
         raise OperationError(f"{plan.name} has no `backup` in its definition; see docs/guides/backup-and-restore.md")
     return Controller(plan.with_service("controller")[0], plan_connection(plan))
 
@@ -86,7 +87,8 @@ def on_controller(plan: SitePlan) -> list[dict[str, Any]]:
 
 def _store(plan: SitePlan) -> str:
     """Where the controller keeps them."""
-    return plan.backup.directory if plan.backup else ""
+    backup = plan.get(BackupPlan)
+    return backup.directory if backup else ""
 
 
 def here(plan: SitePlan) -> list[dict[str, Any]]:

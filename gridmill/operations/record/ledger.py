@@ -43,18 +43,17 @@ def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Map
     common = {
         "vars": data["vars"],
         "domain": data["domain"],
-        "playbook": data["playbook"],
+        "runs": [data.get("playbook", ""), *(data.get("roles", ()))],
         "versions": dict(versions),
         "secrets": {name: hashlib.sha256(lasting(value).encode()).hexdigest() for name, value in secrets.items()},
     }
+    groups = [(frozenset(group["hosts"]), group["vars"]) for group in data["groups"].values() if group.get("vars")]
     return {
         name: _digest(
             {
                 **common,
                 "host": host,
-                "groups": {
-                    key: group.get("vars", {}) for key, group in data["groups"].items() if name in group["hosts"]
-                },
+                "groups": [variables for members, variables in groups if name in members],
             }
         )
         for name, host in data["hosts"].items()

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from gridmill.documents import documents
+from gridmill.features.ldap.plan import LdapPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -85,4 +86,4 @@ def test_its_users_are_no_accounts_of_the_machines(found: dict[str, Any]) -> Non
 def test_a_site_without_a_directory_says_nothing_of_one() -> None:
     text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     plan = plan_site(build_definition(yaml.safe_load(text)["config"]["gridmill:site"], ROOT))
-    assert plan.directory is None and "ldap_client_uris" not in str(documents(plan))
+    assert plan.get(LdapPlan) is None and "ldap_client_uris" not in str(documents(plan))

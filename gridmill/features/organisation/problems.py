@@ -1,42 +1,21 @@
-"""What an organisation asks of every site it runs, beyond what makes a plan hold: room, redundancy, own secrets, known
-machines, state at home."""
+"""What an organisation asks of every site it runs: own secrets, known machines, state at home."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from gridmill.catalog import Catalog
+from gridmill.catalog.services import simulated
 from gridmill.core.errors import Path, Problem
 from gridmill.core.hostkeys import KnownHosts
 from gridmill.core.sections.site import Site
-from gridmill.core.units import kilowatts
-from gridmill.power.caps import broken, highest_uniform_cap
-from gridmill.power.consumers import consumers
-from gridmill.power.limits import limits
-from gridmill.power.problems import planned_caps
+from gridmill.kernel.site_plan import HostPlan
 
 PUBLIC_PASSPHRASE_FILE = "gridmill/lab/passphrase"  # noqa: S105 - its name
 """The lab's passphrase, which stands in the repository."""
 
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Host:
-    """A machine that a run will connect to."""
-
-    pod: str
-    group: str
-    name: str
-    address: str
-
-
-def simulated(site: Site, catalog: Catalog) -> bool:
-    """Whether every machine of the site exists only in a virtual site."""
-    found = [catalog.nodes.get(group.sku) for pod in site.pods.values() for group in pod.nodes.values()]
-    return all(sku is not None and sku.simulated for sku in found)
 
 
 def passphrase_problems(site: Site, catalog: Catalog, *, public: bool) -> list[Problem]:
@@ -51,7 +30,7 @@ def passphrase_problems(site: Site, catalog: Catalog, *, public: bool) -> list[P
     return [Problem(("name",), message, "a passphrase of your own", hint)]
 
 
-def host_key_problems(site: Site, hosts: Iterable[Host], known_hosts: str | None) -> list[Problem]:
+def host_key_problems(site: Site, hosts: Iterable[HostPlan], known_hosts: str | None) -> list[Problem]:
     """Machines that the first connection could not tell from an impostor; one problem a group."""
     file = site.access.bootstrap.known_hosts_file
     if known_hosts is None:
@@ -60,7 +39,7 @@ def host_key_problems(site: Site, hosts: Iterable[Host], known_hosts: str | None
         hint = "collect the keys when the machines are racked, or sign them and add a `@cert-authority` line"
         return [Problem(path, message, "the host keys of all machines", hint)]
     known = KnownHosts(known_hosts)
-    missing: dict[tuple[str, str], list[Host]] = defaultdict(list)
+    missing: dict[tuple[str, str], list[HostPlan]] = defaultdict(list)
     for host in hosts:
         if not known.knows(host.address):
             missing[host.pod, host.group].append(host)
@@ -75,12 +54,12 @@ def host_key_problems(site: Site, hosts: Iterable[Host], known_hosts: str | None
     ]
 
 
-def _some(hosts: Sequence[Host]) -> str:
+def _some(hosts: Sequence[HostPlan]) -> str:
     shown = ", ".join(f"{host.name} ({host.address})" for host in hosts[:_SHOWN])
     return f"{len(hosts)} of {hosts[0].group}: {shown}{' ...' if len(hosts) > _SHOWN else ''}"
 
 
-def _them(hosts: Sequence[Host]) -> str:
+def _them(hosts: Sequence[HostPlan]) -> str:
     return "them" if len(hosts) > 1 else "it"
 
 
@@ -97,41 +76,3 @@ def state_problems(backend: str, allowed: Sequence[str] = ()) -> list[Problem]:
 
 def _below(url: str, own: str) -> bool:
     return url.rstrip("/") == own.rstrip("/") or url.startswith(own.rstrip("/") + "/")
-
-
-def margin_problems(site: Site, catalog: Catalog, share: float) -> Iterator[Problem]:
-    """Limits at the meter of which less than a share is left with everything on."""
-    machines = consumers(site, catalog)
-    rows = [row for row in limits(site, catalog, machines) if row.path[0] == "grid"]
-    caps, _ = planned_caps(site, machines, rows)
-    for row in rows:
-        margin = row.margin_w(caps)
-        if 0 <= margin < share * row.limit_w:
-            at_most = kilowatts(int(row.limit_w * (1 - share) / row.factor))
-            yield Problem(
-                row.path,
-                f"{margin / row.limit_w:.1%} of {row.element} is left, {kilowatts(int(margin))}",
-                f"at least {share:.0%}: at most {at_most} of IT load",
-                "a lower cap, fewer nodes, or more power",
-            )
-
-
-def redundancy_problems(site: Site, catalog: Catalog) -> list[Problem]:
-    """A plan that only holds while nothing fails, and what it would take."""
-    if simulated(site, catalog) or (site.power and site.power.plan == "n-1"):
-        return []
-    message = "the plan holds while nothing fails: nobody asked what a lost feed, UPS or PDU means"
-    if site.power is None:
-        hint = "describe feeds and PDUs under `power`, with `plan: n-1`"
-        return [Problem(("power",), message, "feeds, and plan: n-1", hint)]
-    strict = site.model_copy(update={"power": site.power.model_copy(update={"plan": "n-1"})})
-    machines = consumers(strict, catalog)
-    rows = list(limits(strict, catalog, machines))
-    best = highest_uniform_cap(rows, machines)
-    if not broken(rows, planned_caps(strict, machines, rows)[0]):
-        hint = "it would hold: write `plan: n-1`"
-    elif best is not None:
-        hint = f"it would hold with at most {best} W per GPU (`caps: auto`)"
-    else:
-        hint = "write `plan: n-1` and see what does not hold"
-    return [Problem(("power", "plan"), message, "plan: n-1", hint)]
