@@ -150,7 +150,7 @@ PHASES = (
         playbook="exports.yml",
         after=(CONTROL, POD),
         component="StorageExports",
-        summary="Withdraws volumes that the plan has no longer, once every client was changed: until then they are in use.",
+        summary="Withdraws volumes that are no longer planned, once every client was changed.",
         inputs=lambda plan: {
             "volumes": {
                 one.name: "read-only" if one.read_only else "writable"

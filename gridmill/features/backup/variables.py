@@ -8,6 +8,7 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
 def controller_variables(plan: SitePlan) -> Values:
+    """What is backed up, to whom, when and where; nothing without a backup in the stack."""
     backup = plan.get(BackupPlan)
     if backup is None:
         return {}
@@ -22,6 +23,7 @@ def controller_variables(plan: SitePlan) -> Values:
 
 
 def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """The newest backup is young enough."""
     backup = plan.get(BackupPlan)
     if backup is None or "controller" not in host.services:
         return []

@@ -13,6 +13,7 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
 def site_variables(plan: SitePlan) -> Values:
+    """Time zone and people of every machine."""
     return {
         "base_timezone": plan.timezone,
         "base_admins": list(plan.of(PeoplePlan).admins),
@@ -55,6 +56,7 @@ def _user_logins(plan: SitePlan, host: HostPlan) -> str:
 
 
 def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """The machine itself, its name and addresses, who may log in, and whether a restart is due."""
     users = _user_logins(plan, host) != "never"
     return [
         {"check": "machine", "serial_file": host.serial_file},

@@ -10,6 +10,7 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
 def class_variables(plan: SitePlan, host: HostPlan) -> Values:
+    """Toolkits as packages, or links to those on a volume."""
     shared = plan.of(NvidiaPlan).shared
     if set(plan.of(NvidiaPlan).cuda_services) & set(host.services):
         return {"cuda_packages": plan.of(NvidiaPlan).cuda, "cuda_source": plan.of(NvidiaPlan).source}
@@ -33,6 +34,7 @@ def controller_variables(plan: SitePlan) -> Values:
 
 
 def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """Every toolkit is there in its version, and answers on login nodes."""
     values = class_variables(plan, host)
     packages = [
         {"check": "package", "name": name, "version_prefix": pattern.removesuffix("*")}

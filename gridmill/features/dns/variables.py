@@ -10,6 +10,7 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
 def client_variables(plan: SitePlan) -> Values:
+    """Whom machines ask for names."""
     return {
         "dns_client_servers": [host.address for host in plan.with_service("controller")],
         "dns_client_domain": plan.domain,
@@ -17,11 +18,13 @@ def client_variables(plan: SitePlan) -> Values:
 
 
 def client_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """Names resolve."""
     del plan, host
     return [{"check": "resolves"}]
 
 
 def server_variables(plan: SitePlan) -> Values:
+    """What the site's DNS answers, to whom, and whom it asks."""
     return {
         "dns_server_domain": plan.domain,
         "dns_server_records": _records(plan),
@@ -53,5 +56,6 @@ def _records(plan: SitePlan) -> dict[str, list[str]]:
 
 
 def server_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """The server runs."""
     del plan
     return [{"check": "service", "name": "dnsmasq"}] if "controller" in host.services else []

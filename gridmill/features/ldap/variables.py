@@ -12,6 +12,7 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
 def site_variables(plan: SitePlan) -> Values:
+    """Which servers are asked, how, and which names are the site's own."""
     directory = plan.get(LdapPlan)
     if directory is None:
         return {}
@@ -55,6 +56,7 @@ def class_variables(plan: SitePlan, host: HostPlan) -> Values:
 
 
 def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """sssd runs and knows who the stack says it does."""
     del host
     ldap = plan.get(LdapPlan)
     if ldap is None:

@@ -8,6 +8,7 @@ from gridmill.kernel.site_plan import HostPlan, SitePlan
 
 
 def gpu_variables(plan: SitePlan) -> Values:
+    """Driver, source and pins of all GPU nodes."""
     return {
         "nvidia_driver_version": plan.of(NvidiaPlan).driver,
         "nvidia_source": plan.of(NvidiaPlan).source,
@@ -17,6 +18,7 @@ def gpu_variables(plan: SitePlan) -> Values:
 
 
 def class_variables(plan: SitePlan, host: HostPlan) -> Values:
+    """Packages and GPUs of one kind of node."""
     if not host.gpu:
         return {}
     driver = plan.of(NvidiaPlan).drivers[host.sku]
@@ -31,6 +33,7 @@ def class_variables(plan: SitePlan, host: HostPlan) -> Values:
 
 
 def checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """Driver, GPUs, their range of power limits, and the services that hold them."""
     if not host.gpu:
         return []
     services = ["nvidia-persistenced"] if host.kernel_modules != "none" else []

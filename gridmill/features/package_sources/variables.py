@@ -17,6 +17,7 @@ def uses_nvidia_packages(plan: SitePlan, host: HostPlan) -> bool:
 
 
 def class_variables(plan: SitePlan, host: HostPlan) -> Values:
+    """Repositories of a machine that uses packages of them."""
     if not plan.of(NvidiaPlan).sources or not uses_nvidia_packages(plan, host):
         return {}
     return {"package_sources_wanted": {name: _plain(asdict(one)) for name, one in plan.of(NvidiaPlan).sources.items()}}

@@ -22,6 +22,7 @@ def _keys_applied(plan: SitePlan, unit: str) -> Values:
 
 
 def controller_variables(plan: SitePlan) -> Values:
+    """Slurm's configuration, accounts and keys."""
     return {
         "slurm_controller_version": plan.of(SlurmPlan).version,
         "slurm_controller_settings": plan.of(SlurmPlan).settings,
@@ -41,6 +42,7 @@ def controller_variables(plan: SitePlan) -> Values:
 
 
 def controller_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """Daemons run, partitions and accounting are there, keys are read."""
     if "controller" not in host.services:
         return []
     return [
@@ -56,6 +58,7 @@ def controller_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
 
 
 def compute_variables(plan: SitePlan) -> Values:
+    """Version and controllers of machines that run jobs."""
     return {
         "slurm_compute_version": plan.of(SlurmPlan).version,
         "slurm_compute_controllers": _controllers(plan),
@@ -65,11 +68,13 @@ def compute_variables(plan: SitePlan) -> Values:
 
 
 def compute_gpu_variables(plan: SitePlan) -> Values:
+    """Machines with GPUs get NVML's plugin."""
     del plan
     return {"slurm_compute_gpu": True}
 
 
 def compute_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """slurmd runs, and the node is up with its GPUs."""
     if "compute" not in host.services:
         return []
     gres = f"gpu:{host.gpu.gres_type}:{host.gpu.count}" if host.gpu else ""
@@ -81,6 +86,7 @@ def compute_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
 
 
 def login_variables(plan: SitePlan) -> Values:
+    """Version and controllers of machines on which users submit jobs."""
     return {
         "slurm_login_version": plan.of(SlurmPlan).version,
         "slurm_login_controllers": _controllers(plan),
@@ -89,5 +95,6 @@ def login_variables(plan: SitePlan) -> Values:
 
 
 def login_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """sackd runs with the newest key, where nothing else brings the configuration."""
     only_login = "login" in host.services and not {"controller", "compute"} & set(host.services)
     return [{"check": "service", "name": "sackd"}, _keys_applied(plan, "sackd")] if only_login else []

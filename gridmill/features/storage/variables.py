@@ -26,6 +26,7 @@ def _volumes_of(plan: SitePlan, server: ServerPlan, kind: str) -> list[VolumePla
 
 
 def server_variables(plan: SitePlan, host: HostPlan) -> Values:
+    """What a server keeps volumes in, and for whom."""
     server = _server_of(plan, host)
     values: Values = {}
     if server and "moosefs" in server.kinds:
@@ -87,6 +88,7 @@ def _kept(volume: VolumePlan) -> Values:
 
 
 def server_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """Daemons run, servers see each other, exports are there."""
     server = _server_of(plan, host)
     if server is None:
         return []
@@ -107,6 +109,7 @@ def server_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
 
 
 def mount_variables(plan: SitePlan, host: HostPlan) -> Values:
+    """Volumes that a machine mounts."""
     volumes = [
         volume for volume in plan.of(StoragePlan).volumes if volume.name in plan.of(StoragePlan).mounted_by(host)
     ]
@@ -129,6 +132,7 @@ def mount_variables(plan: SitePlan, host: HostPlan) -> Values:
 
 
 def mount_checks(plan: SitePlan, host: HostPlan) -> list[Values]:
+    """Every volume is mounted from where it should be."""
     return [
         {"check": "mounted", "path": one.mount, "source": one.source, "read_only": one.read_only}
         for one in plan.of(StoragePlan).volumes
