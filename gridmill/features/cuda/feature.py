@@ -15,7 +15,7 @@ FEATURE = Feature(
     policies=(
         Policy(
             "supported-versions",
-            "Driver, toolkit, Slurm and GPUs are versions that are offered and work together, and whose signer is known.",
+            "Driver, toolkit, Slurm and GPUs are versions that are offered, fit together, and have a known signer.",
             "mandatory",
             lambda case, _: [
                 *software_problems(case.site, case.catalog, case.keys),
