@@ -1,5 +1,5 @@
 """Pulumi components: resources and outputs from a plan. Nothing is decided here; `gridmill` decides."""
 
-from components.site import Site
+from .public import Site, SiteArgs
 
-__all__ = ["Site"]
+__all__ = ["Site", "SiteArgs"]

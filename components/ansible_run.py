@@ -14,8 +14,8 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
-from components.drift import WORD
-from components.host_preview import HostPreview
+from .drift import WORD
+from .host_preview import HostPreview
 
 RUNNER = "exec ./.venv/bin/python -m gridmill.operations.converge"
 """Relative: the engine starts commands in the project's directory, and no machine's path gets into the state."""

@@ -16,10 +16,12 @@ from typing import Any
 
 import pulumi
 
-from components.host_preview import GRACE_S, preview_mode
 from gridmill.core.hostlist import fold
 from gridmill.kernel.site_plan import ChangesPlan
 from gridmill.report.predicted_changes import by_reason, machines
+
+from .composed import Composed
+from .host_preview import GRACE_S, preview_mode
 
 ROOT = Path(__file__).resolve().parent.parent
 WORD = "GRIDMILL_DRIFT"
@@ -36,12 +38,12 @@ class HandChanges:
     hosts: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, site: str, changes: ChangesPlan) -> "HandChanges":
+    def of(cls, site: str, changes: ChangesPlan, composed: Composed | None = None) -> "HandChanges":
         """As the machines' judges say; nothing where the stack does not ask for it, or a preview is to ask nobody."""
         given = os.environ.get(GIVEN)
         if not changes.checks_drift or (preview_mode() == "plan" and not given):
             return cls()
-        found = look(site, changes.preview_limit_s)
+        found = look(site, changes.preview_limit_s, composed)
         if pulumi.runtime.is_dry_run():
             tell(found)
         return cls(found["at"], found["hosts"])
@@ -52,9 +54,14 @@ class HandChanges:
         return f"{self.at} {','.join(fold(names))}" if names else ""
 
 
-def look(site: str, limit_s: float) -> dict[str, Any]:
-    """What the command found; whatever goes wrong with it is a complaint."""
-    fresh = ["--fresh"] if pulumi.runtime.is_dry_run() else []
+def look(site: str, limit_s: float, composed: Composed | None = None) -> dict[str, Any]:
+    """What the command found; whatever goes wrong with it is a complaint. A definition that is not
+    the stack's own goes along."""
+    more = ["--fresh"] if pulumi.runtime.is_dry_run() else []
+    given = None
+    if composed:
+        given = json.dumps({"definition": composed.definition, "directory": str(Path(composed.directory).absolute())})
+        more.append("--composed")
     command = [
         sys.executable,
         "-m",
@@ -62,11 +69,11 @@ def look(site: str, limit_s: float) -> dict[str, Any]:
         site,
         "--within",
         f"{limit_s:.1f}",
-        *fresh,
+        *more,
     ]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            command, cwd=ROOT, input=given or "", capture_output=True, text=True, check=False,
             timeout=limit_s + GRACE_S,
         )  # fmt: skip
         found: dict[str, Any] = json.loads(done.stdout)

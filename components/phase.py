@@ -6,8 +6,9 @@ from typing import Any, Optional
 import pulumi
 from pulumi_command import local
 
-from components.ansible_run import PhaseRun, ansible_run
 from gridmill.phases import Phase
+
+from .ansible_run import PhaseRun, ansible_run
 
 
 class SitePhase(pulumi.ComponentResource):

@@ -5,11 +5,12 @@ from typing import Optional, TypedDict
 import pulumi
 from pulumi_command import local
 
-from components.ansible_run import PhaseRun, ansible_run
-from components.network import PodNetwork, pod_network_args
-from components.nodes import node_group
-from components.power import PowerBudget, power_budget_args
 from gridmill.kernel.site_plan import HostPlan, PodPlan
+
+from .ansible_run import PhaseRun, ansible_run
+from .network import PodNetwork, pod_network_args
+from .nodes import node_group
+from .power import PowerBudget, power_budget_args
 
 
 class PodArgs(TypedDict):

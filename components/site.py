@@ -2,27 +2,30 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional, TypedDict
+from typing import Any, NotRequired, Optional, TypedDict
 
 import pulumi
 from pulumi_command import local
 
-from components.ansible_run import PhaseRun, document_digest
-from components.drift import HandChanges
-from components.host_preview import HostPreview
-from components.phase import SitePhase
-from components.pod import Pod
-from components.power import SitePower
 from gridmill.compare.change import Holdings
 from gridmill.documents import documents, phase_of
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.playbooks import playbook_digest
 
+from .ansible_run import PhaseRun, document_digest
+from .composed import Composed
+from .drift import HandChanges
+from .host_preview import HostPreview
+from .outputs import site_outputs
+from .phase import SitePhase
+from .pod import Pod
+from .power import SitePower
+
 SUMMARY_VERSION = 1
 """Version of the exported summary; it grows, it does not change."""
 
 
-class SiteArgs(TypedDict):
+class PlannedSiteArgs(TypedDict):
     domain: pulumi.Input[str]
     """DNS domain."""
     supernet: pulumi.Input[str]
@@ -41,11 +44,17 @@ class SiteArgs(TypedDict):
     """Share of the workers that may go without consent, in percent."""
     consent: pulumi.Input[Mapping[str, str]]
     """Reason by name of a change that puts data at risk or takes many nodes."""
+    definition: NotRequired[pulumi.Input[Mapping[str, Any]]]
+    """The definition, of a site whose definition is not the stack's own."""
+    directory: NotRequired[pulumi.Input[str]]
+    """Where that site has its own SKUs, keys and machines, from the project's directory."""
 
 
-class Site(pulumi.ComponentResource):
-    """A modular AI factory: control plane, pods, and their acceptance."""
+class PlannedSite(pulumi.ComponentResource):
+    """What a plan brings up: control plane, pods, and their acceptance. `Site` makes the plan."""
 
+    accepted: pulumi.Output[bool]
+    """Whether every acceptance job went well."""
     summary: pulumi.Output[dict[str, Any]]
     """One versioned object that other stacks may read."""
 
@@ -56,9 +65,10 @@ class Site(pulumi.ComponentResource):
         secrets: dict[str, pulumi.Output[str]],
         host_keys: Mapping[str, str],
         opts: Optional[pulumi.ResourceOptions] = None,
+        composed: Composed | None = None,
     ) -> None:
         held = Holdings.of(plan)
-        args: SiteArgs = {
+        args: PlannedSiteArgs = {
             "domain": plan.domain,
             "supernet": plan.supernet,
             "grid_limit_w": plan.grid_limit_w,
@@ -69,12 +79,14 @@ class Site(pulumi.ComponentResource):
             "largest_loss": held.largest_loss,
             "consent": held.consent,
         }
+        if composed:
+            args["definition"], args["directory"] = composed.definition, composed.directory
         super().__init__("gridmill:index:Site", name, dict(args), opts)
         inside = pulumi.ResourceOptions(parent=self)
         SitePower(f"{name}-power", plan.levels, inside)
         phases = documents(plan, host_keys)
         asking = HostPreview.of(plan.changes, plan.access)
-        by_hand = HandChanges.of(plan.name, plan.changes)
+        by_hand = HandChanges.of(plan.name, plan.changes, composed)
         runs: dict[str, list[pulumi.Resource]] = {}
         done: dict[str, str] = {}
         acceptance: local.Command | None = None
@@ -101,7 +113,9 @@ class Site(pulumi.ComponentResource):
         if acceptance is None:
             raise pulumi.RunError("no phase sums the site up")
         self.summary = acceptance.stdout.apply(lambda text: site_summary(plan, text))
-        self.register_outputs({"summary": self.summary})
+        self.accepted = acceptance.stdout.apply(lambda text: bool(json.loads(text)["ok"]))
+        self.planned = site_outputs(plan)
+        self.register_outputs({**self.planned, "accepted": self.accepted, "summary": self.summary})
 
 
 def site_summary(plan: SitePlan, acceptance: str) -> dict[str, Any]:

@@ -1,49 +1,104 @@
-"""From the stack that runs to its checked definition: Pulumi's Config, and the file for its line numbers."""
+"""From a site's arguments, or the stack that runs, to its checked definition, secrets and host keys.
 
+The stack's own definition is Pulumi's Config, and the file for its line numbers.
+"""
+
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
 from gridmill.core.errors import Problem, ProblemsError
 from gridmill.core.hostkeys import fingerprints
+from gridmill.core.people import nearest
 from gridmill.features.organisation.problems import passphrase_problems
 from gridmill.kernel.definition import Definition
 from gridmill.load import build_definition, dates_as_written, load_definition
 from gridmill.operations.errors import OperationError
+from gridmill.operations.playbooks import ROOT
 from gridmill.operations.record.pulumi_state import keep_generation
 from gridmill.operations.stack_facts import known_hosts, public_passphrase
 
-SECRETS = {
-    "breakGlassPasswordHash": "base_break_glass_password_hash",
-    "directoryBindSecret": "ldap_client_bind_secret",
-}
-"""Secret keys of the stack's configuration, and the roles' variables that they become."""
+from .composed import Composed, plain
+
+NAMESPACE = "gridmill"
+"""Of our keys in a stack's configuration, whatever the project's name is."""
+ARGUMENTS = ("definition", "file", "directory", "secrets", "host_keys")
+
+
+def site_definition(name: str, args: Mapping[str, Any]) -> tuple[Definition, Composed | None]:
+    """The checked definition of a site by its arguments, and where a program composed it, what it was made of.
+
+    pulumi.RunError with every problem of it; paths are those of the definition.
+    """
+    try:
+        return _site_definition(name, args)
+    except ProblemsError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _site_definition(name: str, args: Mapping[str, Any]) -> tuple[Definition, Composed | None]:
+    if problems := list(_argument_problems(args)):
+        raise ProblemsError(problems, f"the arguments of site {name}")
+    if args.get("definition") is not None:
+        definition, composed = _composed(name, args["definition"], args.get("directory") or ".")
+    elif file := args.get("file"):
+        definition = load_definition(Path(file))
+        composed = Composed.at(definition.data, Path(file).parent)
+    else:
+        definition, composed = stack_definition(Path.cwd()), None
+    if definition.site.name != name:
+        problem = Problem(("name",), f"{definition.site.name} is not the name of the site's resource", name)
+        raise ProblemsError([definition.placed(problem)], f"the definition of site {name}")
+    refuse_public_passphrase(definition)
+    return definition, composed
+
+
+def _argument_problems(args: Mapping[str, Any]) -> Iterator[Problem]:
+    for key in sorted(set(args) - set(ARGUMENTS)):
+        hint = nearest(key, ARGUMENTS, "keys of the definition stand in `definition`")
+        yield Problem((key,), "no argument of a site", f"one of {', '.join(ARGUMENTS)}", hint)
+    if args.get("definition") is not None and args.get("file"):
+        yield Problem(("file",), "there is a definition already", "a definition or a file", "remove one of them")
+    if args.get("directory") and args.get("definition") is None:
+        hint = "put what the file's site has of its own into inventories/<site>/ beside the file"
+        yield Problem(("directory",), "there is no definition that it goes with", "only with `definition`", hint)
+
+
+def _composed(name: str, given: Any, directory: str) -> tuple[Definition, Composed]:
+    """From data that a program hands over."""
+    problems: list[Problem] = []
+    data = plain(given, problems)
+    if not problems and not isinstance(data, dict):
+        problems.append(Problem((), f"a {type(data).__name__}", "a mapping with the keys of a site"))
+    if problems:
+        raise ProblemsError(problems, f"the definition of site {name}")
+    data.setdefault("name", name)
+    try:
+        return build_definition(data, Path(directory)), Composed.at(data, Path(directory))
+    except ProblemsError as error:
+        raise ProblemsError(error.problems, f"the definition of site {name}") from None
 
 
 def stack_definition(root: Path) -> Definition:
-    """The checked definition of the current stack; pulumi.RunError with every problem of it."""
-    config = pulumi.Config()
-    try:
-        data = dates_as_written(config.require_object("site"))
-        path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
-        definition = load_definition(path) if path.exists() else build_definition(data, root)
-    except ProblemsError as error:
-        raise pulumi.RunError(str(error)) from None
+    """The checked definition of the current stack; ProblemsError with every problem of it."""
+    data = dates_as_written(pulumi.Config(NAMESPACE).require_object("site"))
+    path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
+    definition = load_definition(path) if path.exists() else build_definition(data, root)
     if definition.site.name != pulumi.get_stack():
         problem = Problem(("name",), f"{definition.site.name} is not the name of this stack", pulumi.get_stack())
-        raise pulumi.RunError(str(problem.located(definition.file, definition.lines)))
+        raise ProblemsError([problem.located(definition.file, definition.lines)])
     if path.exists() and definition.data != data:
-        raise pulumi.RunError(
-            str(Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name))
-        )
-    refuse_public_passphrase(definition, root)
+        raise ProblemsError([Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name)])
     return definition
 
 
-def refuse_public_passphrase(definition: Definition, root: Path) -> None:
+def refuse_public_passphrase(definition: Definition) -> None:
     """A site with real machines must not protect its secrets with the passphrase that stands in this repository."""
-    for problem in passphrase_problems(definition.site, definition.catalog, public=public_passphrase(root)):
-        raise pulumi.RunError(str(definition.placed(problem)))
+    problems = passphrase_problems(definition.site, definition.catalog, public=public_passphrase(ROOT))
+    if found := [definition.placed(problem) for problem in problems]:
+        raise ProblemsError(found)
 
 
 def stack_host_keys(definition: Definition) -> dict[str, str]:
@@ -51,16 +106,26 @@ def stack_host_keys(definition: Definition) -> dict[str, str]:
     return fingerprints(known_hosts(definition) or "")
 
 
-def stack_secrets(definition: Definition) -> dict[str, pulumi.Output[str]]:
-    """Secrets of the stack that the runner hands to roles, by the roles' variable names. pulumi.RunError when one is
-    missing that the definition needs."""
-    config = pulumi.Config()
-    found = {variable: config.get_secret(key) for key, variable in SECRETS.items()}
-    directory = definition.site.access.directory
-    if directory and directory.bind_dn and found["ldap_client_bind_secret"] is None:
-        command = f"pulumi config set --secret directoryBindSecret --stack {definition.site.name}"
-        raise pulumi.RunError(f"access.directory.bindDn: no password; {command}")
-    return {variable: secret for variable, secret in found.items() if secret is not None}
+def stack_secrets(definition: Definition, given: Mapping[str, pulumi.Input[str]]) -> dict[str, pulumi.Output[str]]:
+    """Secrets that the runner hands to roles, by the roles' variable names: those given, and the stack's.
+    pulumi.RunError for one that no feature knows, or that the definition needs and nobody gave."""
+    config = pulumi.Config(NAMESPACE)
+    known = {key: variable for one in definition.features for key, variable in one.secrets.items()}
+    found: dict[str, pulumi.Output[str] | None] = {
+        key: pulumi.Output.secret(given[key]) if key in given else config.get_secret(key) for key in known
+    }
+    problems = [
+        Problem(("secrets", key), "no secret of a site", f"one of {', '.join(known)}", nearest(key, known, ""))
+        for key in sorted(set(given) - set(known))
+    ]
+    for key in (key for one in definition.features for key in one.required_secrets(definition.site)):
+        if found[key] is None:
+            command = f"pulumi config set --secret {NAMESPACE}:{key} --stack {pulumi.get_stack()}"
+            expected = "a secret, since the definition asks for it"
+            problems.append(Problem(("secrets", key), "missing", expected, f"`{command}`, or the argument `secrets`"))
+    if problems:
+        raise pulumi.RunError(str(ProblemsError(problems, f"the secrets of site {definition.site.name}")))
+    return {known[key]: secret for key, secret in found.items() if secret is not None}
 
 
 def keep_state(root: Path) -> None:

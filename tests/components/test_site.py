@@ -46,9 +46,9 @@ def recorder() -> Recorder:
 
 
 def make_site(plan: SitePlan, secrets: dict[str, pulumi.Output[str]] | None = None) -> Any:
-    from components import Site  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
+    from components.site import PlannedSite  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
 
-    return Site("lab", plan, secrets or {}, {})
+    return PlannedSite("lab", plan, secrets or {}, {})
 
 
 @pulumi.runtime.test

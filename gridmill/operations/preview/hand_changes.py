@@ -17,7 +17,7 @@ from typing import Any
 
 from gridmill.core.errors import GridmillError
 from gridmill.kernel.site_plan import SitePlan
-from gridmill.load import load_definition
+from gridmill.load import build_definition, load_definition
 from gridmill.operations.directories import state_directory
 from gridmill.operations.document import plan_connection
 from gridmill.operations.dry_run import REPORT
@@ -97,11 +97,20 @@ def _write(path: Path, data: dict[str, Any]) -> None:
     temporary.replace(path)
 
 
+def _plan(stack: str, *, composed: bool) -> SitePlan:
+    """The plan of the stack, or of a site that a program composed."""
+    if not composed:
+        return plan_site(load_definition(ROOT / f"Pulumi.{stack}.yaml"))
+    given = json.load(sys.stdin)
+    return plan_site(build_definition(given["definition"], Path(given["directory"])))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Exit status 0: whatever happens, there is something to read on standard output."""
     parser = argparse.ArgumentParser(prog="gridmill.operations.preview.hand_changes", description=__doc__)
     parser.add_argument("stack", help="name of the stack, which is the site's")
     parser.add_argument("--within", type=float, default=120, metavar="SECONDS", help="time limit")
+    parser.add_argument("--composed", action="store_true", help="the definition comes as JSON on standard input")
     parser.add_argument("--fresh", action="store_true", help="ask, whatever a preview found before")
     options = parser.parse_args(arguments)
     die_with_parent()
@@ -109,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
         with time_limit(options.within, "the time limit of the preview is up"):
             found = known(options.stack, fresh=options.fresh)
             if found is None:
-                found = hand_changes(plan_site(load_definition(ROOT / f"Pulumi.{options.stack}.yaml")))
+                found = hand_changes(_plan(options.stack, composed=options.composed))
                 if options.fresh:
                     keep(options.stack, found)
     except (GridmillError, OSError) as error:
