@@ -11,9 +11,13 @@ import pulumi
 from gridmill.compare.change import Holdings, effect_lines, site_effects
 from gridmill.core.impact import LIVE
 
+from .engine import calls_hooks
+
 
 def consent_hook(name: str) -> pulumi.ResourceOptions:
     """Options for the site's resource: a hook that compares what it held with what it will hold."""
+    if not calls_hooks():
+        return pulumi.ResourceOptions()
     hook = pulumi.ResourceHook(f"{name}-consent", judge, pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook]))
 

@@ -10,6 +10,8 @@ import pulumi
 from gridmill.kernel.site_plan import PowerPlan
 from gridmill.power.levels import PowerLevel, PowerLevels, levels_text
 
+from .engine import calls_hooks
+
 
 class PowerBudgetArgs(TypedDict):
     budget_w: pulumi.Input[int]
@@ -75,7 +77,7 @@ class SitePower(pulumi.ComponentResource):
     """The site's power, level by level. A preview that changes it says what was and what will be."""
 
     def __init__(self, name: str, levels: PowerLevels, opts: Optional[pulumi.ResourceOptions] = None) -> None:
-        if pulumi.runtime.is_dry_run():
+        if pulumi.runtime.is_dry_run() and calls_hooks():
             said = pulumi.ResourceHook(f"{name}-said", _say, pulumi.ResourceHookOptions(on_dry_run=True))
             hooks = pulumi.ResourceHookBinding(before_create=[said], before_update=[said])
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks))

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,11 @@ class Run:
 
 
 class Project:
-    """The project in `directory`; its state is a file backend in there."""
+    """The project in `directory`; its state is a file backend in there. `paths` are where its imports are found."""
 
-    def __init__(self, directory: Path, engine: Engine, program: Path = PROGRAM) -> None:
+    def __init__(
+        self, directory: Path, engine: Engine, program: Path = PROGRAM, paths: Sequence[Path] = (ROOT,), **more: str
+    ) -> None:
         self.directory = directory
         self.printed = ""
         backend = directory / "state"
@@ -46,7 +49,8 @@ class Project:
             **environment(engine, "conformance", os.environ),
             "PULUMI_BACKEND_URL": f"file://{backend}",
             "PULUMI_CONFIG_PASSPHRASE": "conformance",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            **more,
         }
         self._environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
         project = {
@@ -54,7 +58,8 @@ class Project:
             "runtime": {"name": "python", "options": {"virtualenv": sys.prefix}},
         }
         (directory / "Pulumi.yaml").write_text(json.dumps(project))
-        shutil.copyfile(program, directory / "__main__.py")
+        if program != directory / "__main__.py":
+            shutil.copyfile(program, directory / "__main__.py")
         self.run("stack", "init", "conformance")
 
     def declare(self, commands: dict[str, dict[str, Any]]) -> None:

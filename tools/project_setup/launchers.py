@@ -1,11 +1,16 @@
-"""The commands `gridmill` and `lab` in .venv/bin: two lines of Python each that run from this checkout."""
+"""The commands in .venv/bin, and the plugin that hosts our components: a few lines of Python each that run from this
+checkout."""
 
 from __future__ import annotations
 
 from tools.engine_setup.locations import CHECKOUT
 from tools.project_setup.virtual_environment import DIRECTORY
 
-COMMANDS = {"gridmill": "gridmill.operations.cli", "lab": "gridmill.lab.cli"}
+COMMANDS = {
+    "gridmill": "gridmill.operations.cli",
+    "lab": "gridmill.lab.cli",
+    "pulumi-resource-gridmill": "components.provider",
+}
 
 
 def write_launchers() -> None:
