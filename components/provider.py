@@ -6,7 +6,7 @@ environment anew and has pip upgrade itself in it, which is no way to treat an e
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Optional
+from typing import Optional
 
 import pulumi
 from pulumi.errors import InputPropertiesError
@@ -28,7 +28,7 @@ class SiteProvider(ComponentProvider):
         self,
         name: str,
         resource_type: str,
-        inputs: dict[str, Any],
+        inputs: pulumi.Inputs,
         options: Optional[pulumi.ResourceOptions] = None,
     ) -> ConstructResult:
         """The component that another program declares."""

@@ -204,15 +204,30 @@ def test_a_file_names_its_lines(recorder: Recorder, tmp_path: Path) -> None:
 
 @pulumi.runtime.test
 def test_arguments_that_cannot_be(recorder: Recorder, lab: dict[str, Any]) -> None:
-    secrets = {"breakGlasPasswordHash": "x"}
-    text = refusal("lab", {"definition": lab, "file": "Pulumi.lab.yaml", "pods": {}, "secrets": secrets})
-    assert text.startswith("3 problems in the arguments of site lab\n")
+    text = refusal("lab", {"definition": lab, "file": "Pulumi.lab.yaml", "pods": {}})
+    assert text.startswith("2 problems in the arguments of site lab\n")
     assert "file: there is a definition already" in text and "pods: no argument of a site" in text
-    assert "secrets.breakGlasPasswordHash: " in text and "did you mean breakGlassPasswordHash?" in text
     assert "directory: there is no definition" in refusal("lab", {"file": "Pulumi.lab.yaml", "directory": "x"})
     assert "a list" in refusal("lab", {"definition": ["lab"]})
     assert "name: lab is not the name of the site's resource" in refusal("other", {"definition": lab})
     assert "name: lab is not the name of the site's resource" in refusal("other", {"file": "Pulumi.lab.yaml"})
+
+
+@pulumi.runtime.test
+def test_secrets_that_are_unknown_or_missing(recorder: Recorder, lab: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "inventories" / "lab" / "keys").mkdir(parents=True)
+    shutil.copytree(ROOT / "inventories" / "lab" / "skus", tmp_path / "inventories" / "lab" / "skus")
+    lab["access"]["directory"] = {
+        "uris": ["ldaps://ldap.lab.test"], "base": "dc=lab,dc=test", "bindDn": "cn=reader,dc=lab,dc=test",
+        "loginGroups": ["people"],
+    }  # fmt: skip
+    given = {"breakGlasPasswordHash": "x"}
+    text = refusal("lab", {"definition": lab, "secrets": given, "directory": str(tmp_path)})
+    assert "2 problems in the secrets of site lab" in text and not recorder.resources
+    assert "secrets.breakGlasPasswordHash: no secret of a site" in text
+    assert "did you mean breakGlassPasswordHash?" in text
+    assert "secrets.directoryBindSecret: missing" in text
+    assert "pulumi config set --secret gridmill:directoryBindSecret --stack prod" in text
 
 
 @pulumi.runtime.test
