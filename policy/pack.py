@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 from pulumi_policy import (
@@ -16,10 +18,11 @@ from pulumi_policy import (
 )
 
 from gridmill.core.errors import Problem, ProblemsError
+from gridmill.core.plain import plain_data
 from gridmill.kernel.context import Case
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.feature import Policy as Rule
-from gridmill.load import examine_definition
+from gridmill.load import build_definition, examine_definition
 from gridmill.operations.stack_facts import policy_case
 from gridmill.registry import features
 from gridmill.registry import policies as rules
@@ -41,14 +44,36 @@ def stack_of(urn: str) -> str:
     return urn.removeprefix("urn:pulumi:").split("::", 1)[0]
 
 
-@cache
-def _definition(root: Path, stack: str) -> Definition:
-    return examine_definition(root / f"Pulumi.{stack}.yaml")[0]
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A definition, and what rules are asked about it."""
+
+    definition: Definition
+    root: Path
+
+    @cached_property
+    def case(self) -> Case:
+        """Planned once for all rules."""
+        return policy_case(self.definition, self.root)
+
+
+def _judged(root: Path, args: ResourceValidationArgs) -> Judged:
+    """What a site was made from: its own definition, where a program composed it, or its stack's file. ProblemsError
+    for what cannot be read."""
+    given = args.props.get("definition")
+    if given is None:
+        return _in_file(root, stack_of(args.urn))
+    return _composed(root, str(args.props.get("directory", ".")), json.dumps(plain_data(given)))
 
 
 @cache
-def _case(root: Path, stack: str) -> Case:
-    return policy_case(_definition(root, stack), root)
+def _in_file(root: Path, stack: str) -> Judged:
+    return Judged(examine_definition(root / f"Pulumi.{stack}.yaml")[0], root)
+
+
+@cache
+def _composed(root: Path, directory: str, text: str) -> Judged:
+    return Judged(build_definition(json.loads(text), root / directory), root)
 
 
 def _readable(root: Path) -> Policy:
@@ -57,7 +82,7 @@ def _readable(root: Path) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type == SITE:
             try:
-                _definition(root, stack_of(args.urn))
+                _judged(root, args)
             except ProblemsError as error:
                 _report(error.problems, report)
 
@@ -73,13 +98,12 @@ def _policy(root: Path, rule: Rule) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type != SITE:
             return
-        stack = stack_of(args.urn)
         try:
-            definition = _definition(root, stack)
+            judged = _judged(root, args)
         except ProblemsError:
             args.not_applicable("the definition cannot be read")
-        problems = rule.ask(_case(root, stack), args.get_config())
-        _report((definition.placed(problem) for problem in problems), report)
+        problems = rule.ask(judged.case, args.get_config())
+        _report((judged.definition.placed(problem) for problem in problems), report)
 
     schema = PolicyConfigSchema({name: dict(option) for name, option in rule.options.items()}) if rule.options else None
     return ResourceValidationPolicy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,10 +10,13 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceValidationPolicy
 from pulumi_policy.policy import _NotApplicableError
+from pulumi_policy.proxy import unknown_checking_proxy
 
 from gridmill.registry import policies as rules
 from policy.pack import SITE, policies, stack_of
@@ -25,7 +29,7 @@ URN = "urn:pulumi:lab::gridmill::gridmill:index:Site::lab"
 RUN_SECONDS = 180
 
 
-def validate(root: Path, name: str, type_: str = SITE) -> list[str]:
+def validate(root: Path, name: str, type_: str = SITE, props: Any = None) -> list[str]:
     """What one policy of the pack reports about a resource."""
     policy = next(policy for policy in policies(root) if policy.name == name)
     assert isinstance(policy, ResourceValidationPolicy)
@@ -34,7 +38,9 @@ def validate(root: Path, name: str, type_: str = SITE) -> list[str]:
     def report(message: str, urn: str | None = None) -> None:
         said.append(message)
 
-    policy.validate(ResourceValidationArgs(type_, {}, URN, "lab", None, None, None), report)  # type: ignore[arg-type]
+    policy.validate(
+        ResourceValidationArgs(type_, unknown_checking_proxy(props or {}), URN, "lab", None, None, None), report
+    )  # type: ignore[arg-type]
     return said
 
 
@@ -60,6 +66,23 @@ def test_a_definition_that_cannot_be_read_does_not_pass(tmp_path: Path) -> None:
     assert "cannot be read" in said
     with pytest.raises(_NotApplicableError):
         validate(tmp_path, "power-within-limits")
+
+
+def test_a_composed_site_is_judged_by_its_own_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path / "state"))
+    shutil.copytree(ROOT / "inventories" / "lab" / "skus", tmp_path / "own" / "inventories" / "lab" / "skus")
+    (tmp_path / "gridmill" / "lab").mkdir(parents=True)
+    shutil.copy2(ROOT / "gridmill" / "lab" / "passphrase", tmp_path / "gridmill" / "lab")
+    (tmp_path / "Pulumi.yaml").write_text("name: fleet\n", encoding="utf-8")
+    definition = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8"))["config"]["gridmill:site"]
+    props = {"directory": "own", "definition": json.loads(json.dumps(definition), parse_int=float)}
+    assert validate(tmp_path, "definition-readable", props=props) == []
+    assert validate(tmp_path, "power-within-limits", props=props) == []
+    (said,) = validate(tmp_path, "host-keys-known", props=props)
+    assert said.startswith("access.bootstrap.knownHostsFile: ")
+    props["definition"]["network"]["domain"] = "lab"
+    (said,) = validate(tmp_path, "definition-readable", props=props)
+    assert said.startswith("network.domain: ")
 
 
 @dataclass(frozen=True)
