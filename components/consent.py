@@ -31,7 +31,7 @@ def judge(args: pulumi.ResourceHookArgs) -> None:
     refused = any(effect.refused for effect in effects)
     if not any(effect.impact != LIVE for effect in effects):
         return
-    text = "\n".join(["site:", *(f"  {line}" for line in effect_lines(effects))])
+    text = "\n".join([f"site {args.name}:", *(f"  {line}" for line in effect_lines(effects))])
     if refused and not pulumi.runtime.is_dry_run():
         raise RuntimeError(text)
     (pulumi.log.warn if refused else pulumi.log.info)(text)

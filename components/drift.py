@@ -45,7 +45,7 @@ class HandChanges:
             return cls()
         found = look(site, changes.preview_limit_s, composed)
         if pulumi.runtime.is_dry_run():
-            tell(found)
+            tell(found, f"{site}: " if composed else "")
         return cls(found["at"], found["hosts"])
 
     def word(self, scope: str) -> str:
@@ -90,8 +90,8 @@ def _unknown(why: str) -> dict[str, Any]:
     return {"at": "", "hosts": {}, "unseen": {}, "complaint": why}
 
 
-def tell(found: Mapping[str, Any]) -> None:
-    """Say it in the preview: what differs, and who could not be looked at."""
+def tell(found: Mapping[str, Any], before: str = "") -> None:
+    """Say it in the preview: what differs, and who could not be looked at. `before` tells several sites apart."""
     same: dict[str, list[str]] = {}
     for name, phases in found["hosts"].items():
         for scope, differences in phases.items():
@@ -99,8 +99,8 @@ def tell(found: Mapping[str, Any]) -> None:
                 same.setdefault(f"{scope}: {line}", []).append(name)
     if same:
         lines = [f"  {machines(names)}  {line}" for line, names in same.items()]
-        pulumi.log.warn("\n".join(["not as the last run left it; an update puts it back:", *lines]))
+        pulumi.log.warn("\n".join([f"{before}not as the last run left it; an update puts it back:", *lines]))
     if found["complaint"]:
-        pulumi.log.warn(f"drift is not known: {found['complaint']}")
+        pulumi.log.warn(f"{before}drift is not known: {found['complaint']}")
     for why, names in by_reason(found["unseen"]):
-        pulumi.log.info(f"drift is not known of {machines(names)}: {why}")
+        pulumi.log.info(f"{before}drift is not known of {machines(names)}: {why}")

@@ -44,9 +44,11 @@ class HostPreview:
     limit_s: float
     waited_s: float = 0.0
     started: float | None = field(default=None)
+    before: str = ""
+    """Stands before what is said, where a program has several sites."""
 
     @classmethod
-    def of(cls, changes: ChangesPlan, access: AccessPlan) -> "HostPreview":
+    def of(cls, changes: ChangesPlan, access: AccessPlan, before: str = "") -> "HostPreview":
         """As the stack says, or as GRIDMILL_PREVIEW does; not where this machine has no way to the site's."""
         mode = preview_mode()
         if not pulumi.runtime.is_dry_run() or mode == "plan" or not (changes.asks_machines or mode == "hosts"):
@@ -54,8 +56,9 @@ class HostPreview:
         files = [on_this_machine(text) for text in (access.identity_file, access.known_hosts_file)]
         missing = [file.name for file in files if not file.exists()]
         if missing:
-            pulumi.log.info(f"no machine is asked: {' and '.join(missing)} of the site is not on this machine")
-        return cls(not missing, changes.preview_limit_s)
+            files_missing = " and ".join(missing)
+            pulumi.log.info(f"{before}no machine is asked: {files_missing} of the site is not on this machine")
+        return cls(not missing, changes.preview_limit_s, before=before)
 
     def hooks(self, name: str, document: Mapping[str, Any]) -> pulumi.ResourceHookBinding | None:
         """The hooks of one phase; none where no machine is to be asked."""
@@ -70,23 +73,24 @@ class HostPreview:
 
     async def predict(self, document: Mapping[str, Any], args: pulumi.ResourceHookArgs) -> None:
         """Ask, and log what came of it."""
+        where = f"{self.before}{document['scope']}"
         self.started = self.started or time.monotonic()
         left = self.limit_s - (time.monotonic() - self.started)
         if left <= 0:
-            pulumi.log.warn(f"{document['scope']}: no machine was asked: the preview's {self.limit_s:g} s are up")
+            pulumi.log.warn(f"{where}: no machine was asked: the preview's {self.limit_s:g} s are up")
             return
         environment = await pulumi.Output.from_input((args.new_inputs or {}).get("environment") or {}).future()
         before = await pulumi.Output.from_input((args.old_inputs or {}).get("stdin")).future()
         given = {"document": document, "before": json.loads(before) if before else None}
         answer, complaint = await self._run(json.dumps(given), environment or {}, left)
         if answer is None:
-            pulumi.log.warn(f"{document['scope']}: no machine was asked: {complaint}")
+            pulumi.log.warn(f"{where}: no machine was asked: {complaint}")
             return
         self.waited_s += answer["waited"]
         open_ = answer["complaint"] or answer["unreached"] or answer["unfinished"]
         failing = any(host["failures"] for host in answer["hosts"].values())
         tell = pulumi.log.warn if open_ or failing else pulumi.log.info
-        tell("\n".join(answer["text"]))
+        tell(self.before + "\n".join(answer["text"]))
 
     async def _run(self, text: str, environment: Mapping[str, str], left: float) -> tuple[dict[str, Any] | None, str]:
         """What the command printed, or why it did not."""

@@ -1,7 +1,7 @@
 """Power as resources: a pod's budget, and the site level by level. Their numbers show in every preview's diff, and one
 line says them in words, before and after."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Optional, TypedDict
 
@@ -76,9 +76,12 @@ class SitePowerArgs(TypedDict):
 class SitePower(pulumi.ComponentResource):
     """The site's power, level by level. A preview that changes it says what was and what will be."""
 
-    def __init__(self, name: str, levels: PowerLevels, opts: Optional[pulumi.ResourceOptions] = None) -> None:
+    def __init__(
+        self, name: str, levels: PowerLevels, opts: Optional[pulumi.ResourceOptions] = None, before: str = ""
+    ) -> None:
+        """`before` stands before what it says, where a program has several sites."""
         if pulumi.runtime.is_dry_run() and calls_hooks():
-            said = pulumi.ResourceHook(f"{name}-said", _say, pulumi.ResourceHookOptions(on_dry_run=True))
+            said = pulumi.ResourceHook(f"{name}-said", _sayer(before), pulumi.ResourceHookOptions(on_dry_run=True))
             hooks = pulumi.ResourceHookBinding(before_create=[said], before_update=[said])
             opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(hooks=hooks))
         super().__init__("gridmill:index:SitePower", name, dict(site_power_args(levels)), opts)
@@ -115,7 +118,10 @@ def _level_of(found: Mapping[str, Any]) -> PowerLevel:
     )
 
 
-def _say(args: pulumi.ResourceHookArgs) -> None:
-    """Before and after, in one line. What was before is what the state says; nothing for a site that is new."""
-    before = levels_of(args.old_inputs) if args.old_inputs else None
-    pulumi.log.info(levels_text(before, levels_of(args.new_inputs or {})))
+def _sayer(start: str) -> Callable[[pulumi.ResourceHookArgs], None]:
+    def say(args: pulumi.ResourceHookArgs) -> None:
+        """Before and after, in one line. What was before is what the state says; nothing for a site that is new."""
+        before = levels_of(args.old_inputs) if args.old_inputs else None
+        pulumi.log.info(start + levels_text(before, levels_of(args.new_inputs or {})))
+
+    return say

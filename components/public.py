@@ -42,7 +42,7 @@ class Site(PlannedSite):
     controller: pulumi.Output[str]
     """Full name of the first controller."""
     pods: pulumi.Output[Mapping[str, PodOutputs]]
-    """Pods on the floor by key: machines, GPUs, addresses, power in W."""
+    """Pods by key, without planned ones: machines, GPUs, addresses, power in W."""
     nodes: pulumi.Output[Mapping[str, Sequence[str]]]
     """Names of the machines by group, as host list expressions."""
     power: pulumi.Output[PowerOutputs]

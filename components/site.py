@@ -83,9 +83,10 @@ class PlannedSite(pulumi.ComponentResource):
             args["definition"], args["directory"] = composed.definition, composed.directory
         super().__init__("gridmill:index:Site", name, dict(args), opts)
         inside = pulumi.ResourceOptions(parent=self)
-        SitePower(f"{name}-power", plan.levels, inside)
+        before = f"{name}: " if composed else ""
+        SitePower(f"{name}-power", plan.levels, inside, before)
         phases = documents(plan, host_keys)
-        asking = HostPreview.of(plan.changes, plan.access)
+        asking = HostPreview.of(plan.changes, plan.access, before)
         by_hand = HandChanges.of(plan.name, plan.changes, composed)
         runs: dict[str, list[pulumi.Resource]] = {}
         done: dict[str, str] = {}

@@ -1,9 +1,14 @@
 """Two sites as an organisation keeps them: one row each, and what all of them share. A program may as well read this
-from a spreadsheet or an asset database."""
+from a spreadsheet or an asset database.
+
+`python fleet.py` writes a file per site, for `gridmill validate ems1.yaml`, `gridmill status ems1.yaml` and the others.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -71,3 +76,15 @@ def definition(row: Row) -> dict[str, Any]:
             }
         },
     }
+
+
+def write_files(directory: Path) -> None:
+    """The definitions as files, as the `gridmill` command reads them: JSON is YAML, too."""
+    for row in FLEET:
+        site = {"name": row.name, **definition(row)}
+        text = json.dumps({"config": {"gridmill:site": site}}, indent=2)
+        (directory / f"{row.name}.yaml").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_files(Path())

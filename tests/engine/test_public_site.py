@@ -49,7 +49,7 @@ def test_two_sites_of_one_program(tmp_path: Path, engine: Engine) -> None:
     fleet = project(tmp_path, engine, EXAMPLE / "__main__.py")
     shutil.copy2(EXAMPLE / "fleet.py", fleet.directory)
     printed = fleet.run("preview", "--stack", "conformance").output
-    assert "power: at the meter 25 kW" in printed and "power: at the meter 13 kW" in printed
+    assert "ems1: power: at the meter 25 kW" in printed and "hgl1: power: at the meter 13 kW" in printed
     fleet.up()
     outputs = fleet.outputs()
     assert outputs["logins"] == {"ems1": ["pod-a-r1-u40.ems1.example"], "hgl1": ["pod-a-r1-u40.hgl1.example"]}
@@ -65,7 +65,7 @@ def test_two_sites_of_one_program(tmp_path: Path, engine: Engine) -> None:
     assert "grid.connection: the pods' budgets, 25 kW of IT load, are 31.25 kW at the meter" in refused.output
     data.write_text(text.replace('"3x40A", "15 kW", racks=1', '"3x63A", "25 kW", racks=2'), encoding="utf-8")
     again = fleet.run("preview", "--diff", "--stack", "conformance").output
-    assert "power: at the meter 13 -> 25 kW" in again and "ems1-pod-a" not in again
+    assert "hgl1: power: at the meter 13 -> 25 kW" in again and "ems1-pod-a" not in again
     fleet.run("destroy", "--yes", "--skip-preview", "--stack", "conformance")
 
 
@@ -134,7 +134,7 @@ def test_a_program_that_is_not_ours_runs_it_through_the_component_host(tmp_path:
         (hosted.directory / "given.json").write_text(json.dumps(lab), encoding="utf-8")
         return hosted.run(*arguments, "--stack", "conformance", status=status).output
 
-    assert "power: at the meter 27 kW of 33.171 kW" in run("preview"), "hooks are called in the host, too"
+    assert "lab: power: at the meter 27 kW of 33.171 kW" in run("preview"), "hooks are called in the host, too"
     run("up", "--yes", "--skip-preview")
     outputs = hosted.outputs()
     assert outputs["controller"] == "pod-a-r1-u40.lab.gridmill.test"

@@ -38,9 +38,8 @@ def validate(root: Path, name: str, type_: str = SITE, props: Any = None) -> lis
     def report(message: str, urn: str | None = None) -> None:
         said.append(message)
 
-    policy.validate(
-        ResourceValidationArgs(type_, unknown_checking_proxy(props or {}), URN, "lab", None, None, None), report
-    )  # type: ignore[arg-type]
+    inputs = unknown_checking_proxy(props or {})
+    policy.validate(ResourceValidationArgs(type_, inputs, URN, "lab", None, None, None), report)  # type: ignore[arg-type]
     return said
 
 

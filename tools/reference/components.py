@@ -13,9 +13,12 @@ from gridmill.phases import PHASES
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
-The resources that a stack shows, and what they carry. They hold no decisions: the plan fills them. What converges
-machines is one `command:local:Command` per phase below them, see [the chain](../concepts/chain.md)."""
+`Site` is what programs use, see [compose sites](../guides/compose-sites.md). The others are the resources that it
+shows, and what they carry. They hold no decisions: the plan fills them. What converges machines is one
+`command:local:Command` per phase below them, see [the chain](../concepts/chain.md)."""
 
+PUBLIC = "Site"
+"""What programs use."""
 _BASES = {"ComponentResource", "pulumi.ComponentResource"}
 
 
@@ -25,8 +28,11 @@ def components_page(root: Path) -> str:
     classes = {node.name: node for module in modules for node in module.body if isinstance(node, ast.ClassDef)}
     components = {name: node for name, node in classes.items() if _is_component(node, classes)}
     rows = [(code(f"gridmill:index:{phase.component}"), phase.summary) for phase in PHASES if not phase.per_pod]
-    sections = ["\n\n".join(["## Phases", "Each is a `SitePhase`.", table(("type", "what"), rows)])]
-    sections += [_component(node, classes) for name, node in sorted(components.items()) if name != "SitePhase"]
+    sections = [_component(classes[PUBLIC], classes)]
+    sections += [_type(node) for name, node in classes.items() if name in _named_in(classes[PUBLIC])]
+    sections += ["\n\n".join(["## Phases", "Each is a `SitePhase`.", table(("type", "what"), rows)])]
+    others = sorted(set(components) - {"SitePhase", PUBLIC})
+    sections += [_component(classes[name], classes) for name in others]
     return page("Components", INTRODUCTION, sections)
 
 
@@ -35,8 +41,21 @@ def _is_component(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> bool:
     return any(base in _BASES or (base in classes and _is_component(classes[base], classes)) for base in bases)
 
 
+def _named_in(node: ast.ClassDef) -> set[str]:
+    """Names in the types of a component's outputs."""
+    fields = [field.annotation for field in node.body if isinstance(field, ast.AnnAssign)]
+    return {child.id for field in fields for child in ast.walk(field) if isinstance(child, ast.Name)}
+
+
+def _type(node: ast.ClassDef) -> str:
+    """A mapping with keys of its own, as outputs hold them."""
+    parts = [f"### {node.name}", ast.get_docstring(node) or "", table(("key", "type", "what"), _fields(node))]
+    return "\n\n".join(parts)
+
+
 def _component(node: ast.ClassDef, classes: dict[str, ast.ClassDef]) -> str:
-    token = next(iter(_tokens(node)), "")
+    bases = [classes[ast.unparse(base)] for base in node.bases if ast.unparse(base) in classes]
+    token = next((token for one in (node, *bases) for token in _tokens(one)), "")
     arguments = classes.get(f"{node.name}Args") or _inherited(node, classes)
     parts = [f"## {node.name}", f"{code(token)}: {ast.get_docstring(node) or ''}"]
     if arguments:
