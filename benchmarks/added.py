@@ -64,7 +64,7 @@ class Pod:
             copy = shutil.copyfile if (ROOT / name).is_file() else shutil.copytree
             copy(ROOT / name, self.checkout / name)
         play, *_ = yaml.safe_load(self.items.playbook.read_text(encoding="utf-8"))
-        verified = {**play, "name": "Verification", "tasks": [], "roles": ["verify"]}
+        verified = {**play, "name": "Verification", "tasks": [], "roles": ["gridmill.site.verify"]}
         plays = [{**one, "hosts": "all:!controllers"} for one in (play, verified)]
         (self.checkout / "playbooks" / "pod.yml").write_text(yaml.safe_dump(plays, sort_keys=False), encoding="utf-8")
         shutil.copyfile(directory / "file.j2", self.checkout / "playbooks" / "file.j2")

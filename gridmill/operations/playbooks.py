@@ -7,6 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = ROOT / "playbooks"
+COLLECTION = "gridmill.site"
+"""Name of the collection that holds roles, modules and what these share."""
+PLACE = Path("collections", "ansible_collections", *COLLECTION.split("."))
+"""Where it stands below the playbooks."""
+SITE = PLAYBOOKS / PLACE
+ROLES = SITE / "roles"
 
 
 def playbook_digest(root: Path = ROOT) -> str:

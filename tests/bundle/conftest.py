@@ -7,16 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import ansible.module_utils
 import pytest
 
-from gridmill.operations.bundle.plays import Plays
+from gridmill.operations.bundle.plays import Plays, find_collections
 from gridmill.operations.bundle.steps import Compiler
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = str(ROOT / "playbooks" / "plugins" / "module_utils")
-if SHARED not in ansible.module_utils.__path__:
-    ansible.module_utils.__path__.append(SHARED)
+find_collections()
 
 Compile = Callable[..., Compiler]
 

@@ -50,7 +50,7 @@ def work(client: Client, tmp_path: Path, seconds: str = "0.4") -> list[dict[str,
             for one in commands
         ]
     )
-    code = code_of([str(ANSIBLE / "modules" / "command.py")])
+    code = code_of([ANSIBLE / "modules" / "command.py"])
     bundle = bundle_of("node-1", steps, code, name="pod-a", run="run-1", token=0)
     events: list[dict[str, Any]] = []
     client._on_event = lambda _, event: events.append(event)

@@ -60,8 +60,8 @@ def test_every_site_compiles(compiler: Compile, path: Path, check: bool) -> None
     assert set(found.plays.hosts) == set(data["hosts"])
     for host in kinds(found):
         steps = found.compile(host).steps
-        assert steps[0].action == "fence"
-        assert steps[-1].action == "verify"
+        assert steps[0].action == "gridmill.site.fence"
+        assert steps[-1].action == "gridmill.site.verify"
         assert {step.check for step in steps} == {check}
 
 
@@ -74,7 +74,11 @@ def test_every_task_compiles_where_everything_is_on(compiler: Compile) -> None:
             name: {**group, "vars": {**group.get("vars", {}), **EVERYTHING}} for name, group in data["groups"].items()
         }
         found = compiler({**data, "groups": groups}, PLAYBOOKS / data["playbook"], **carried(data))
-        every |= {task.get_name() for number in range(len(found.plays.plays)) for task in found.plays.tasks(number)}
+        every |= {
+            task.get_name(include_role_fqcn=False)
+            for number in range(len(found.plays.plays))
+            for task in found.plays.tasks(number)
+        }
         for host in found.plays.hosts if path.stem == "storage" else kinds(found):
             seen |= {step.name for step in found.compile(host).steps}
     left = {name for name in every - seen if "Validating arguments" not in name}

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.deferred import DeferredExpressionError, value
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.gridmill.site.plugins.module_utils.bundle.deferred import DeferredExpressionError, value
 
 from gridmill.operations.bundle.expressions import Tree, tree_of
 

@@ -14,22 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import bundle_receiver
-from ansible.module_utils.gridmill_node.bundle_receiver import Receiver, RefusedError
+from ansible_collections.gridmill.site.plugins.module_utils.bundle import receiver as bundle_receiver
+from ansible_collections.gridmill.site.plugins.module_utils.bundle.receiver import Receiver, RefusedError
 
-from gridmill.operations.bundle.code import ANSIBLE, ROOT, Object, code_of
+from gridmill.operations.bundle.code import Object, code_of
 from gridmill.operations.bundle.manifest import SCHEMA, signed
 
-MODULES = [
-    *(str(ANSIBLE / "modules" / f"{name}.py") for name in ("command", "copy", "file")),
-    str(ROOT / "playbooks/plugins/modules/key_file.py"),
-]
 NAME, RUN = "pod-a", "run-1"
 
 
 @cache
 def code_once() -> list[Object]:
-    return code_of(MODULES)
+    return code_of([])
 
 
 class Machine:
@@ -146,7 +142,12 @@ def test_a_failure_ends_it(machine: Machine, tmp_path: Path) -> None:
 def test_what_the_system_refuses_a_module_is_its_message(machine: Machine) -> None:
     """A full disk, say: no trace of the program's inside."""
     events = machine.run(
-        [{"module": "gridmill_modules.key_file", "rounds": [{"path": "/proc/none/key", "owner": "root"}]}]
+        [
+            {
+                "module": "ansible_collections.gridmill.site.plugins.modules.key_file",
+                "rounds": [{"path": "/proc/none/key", "owner": "root"}],
+            }
+        ]
     )
     result = results(events)[0]
     assert result["failed"] is True and "No such file or directory: '/proc/none" in result["msg"], result
@@ -167,7 +168,7 @@ def test_secrets_stay_in_memory_and_go_with_the_run(machine: Machine, tmp_path: 
     owner = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     secret = "c2VjcmV0c2VjcmV0c2VjcmV0"  # noqa: S105 - made up
     steps = [
-        {"module": "gridmill_modules.key_file", "no_log": True,
+        {"module": "ansible_collections.gridmill.site.plugins.modules.key_file", "no_log": True,
          "rounds": [{"path": str(tmp_path / "key"), "owner": owner, "content": secret}]},
         content(tmp_path / "secret", secret.encode(), no_log=True, check=True, diff=True),
     ]  # fmt: skip

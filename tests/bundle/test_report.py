@@ -39,7 +39,7 @@ def told() -> Told:
 
 
 def test_a_run_that_goes_well(told: Told) -> None:
-    verify = step("Check", 1, action="verify", module="gridmill_modules.verify", rounds=[{}])
+    verify = step("Check", 1, action="gridmill.site.verify", module="verify", rounds=[{}])
     told.reporter.expect("n1", [step("Write", 0), verify])
     check = {"check": "hostname", "ok": True, "expected": "n1", "found": "n1"}
     for number, result in (

@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from gridmill.core.openpgp import NoKeyError, fingerprint, normalised
+from gridmill.operations.playbooks import SITE
 from tests.conftest import ROOT
 
 ED25519 = (ROOT / "inventories" / "ems1" / "keys" / "mirror.asc").read_text(encoding="utf-8")
@@ -77,5 +78,5 @@ def test_lengths_of_the_new_format(size: int, head: bytes) -> None:
 
 def test_the_modules_hold_the_same_code() -> None:
     here = (ROOT / "gridmill" / "core" / "openpgp.py").read_text(encoding="utf-8")
-    there = (ROOT / "playbooks/plugins/module_utils/gridmill_node/openpgp.py").read_text(encoding="utf-8")
+    there = (SITE / "plugins/module_utils/packages/openpgp.py").read_text(encoding="utf-8")
     assert here.split('"""\n', 1)[1] == there.split('"""\n', 1)[1]

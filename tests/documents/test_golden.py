@@ -15,12 +15,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import load_definition
+from gridmill.operations.playbooks import ROLES
 from gridmill.plan import plan_site
 from tests.conftest import ROOT
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 UPDATE = os.environ.get("GRIDMILL_UPDATE_GOLDEN") == "1"
-TEMPLATES = ROOT / "playbooks" / "roles" / "slurm_controller" / "templates"
+TEMPLATES = ROLES / "slurm_controller" / "templates"
 
 
 def compare(name: str, text: str) -> None:

@@ -17,6 +17,7 @@ from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations import cli
 from gridmill.operations.document import read_document
 from gridmill.operations.errors import OperationError
+from gridmill.operations.playbooks import PLACE
 from gridmill.operations.preview import approved_plan
 from gridmill.operations.preview.approved_plan import (
     contents,
@@ -36,9 +37,10 @@ from tests.operations.test_lease import LeaseHost, desk
 
 __all__ = ["desk"]
 
+COLLECTION = f"playbooks/{PLACE}"
 FILES = {
     "Pulumi.lab.yaml": "x", "Pulumi.other.yaml": "x", "inventories/lab/skus/a.yaml": "x", "inventories/lab/hosts.yml": "x",
-    "playbooks/roles/base/tasks/main.yml": "x", "playbooks/pod.yml": "x", "gridmill/operations/x.py": "x", "docs/x.md": "x",
+    f"{COLLECTION}/roles/base/tasks/main.yml": "x", f"{COLLECTION}/plugins/modules/x.py": "x", "playbooks/pod.yml": "x", "gridmill/operations/x.py": "x", "docs/x.md": "x",
 }  # fmt: skip
 
 
@@ -50,8 +52,10 @@ FILES = {
         ("inventories/lab/skus/a.yaml", {"inventories/lab/skus/a.yaml"}),
         ("inventories/lab/skus/new.yaml", {"inventories/lab/skus/new.yaml"}),
         ("inventories/lab/hosts.yml", set()),
-        ("playbooks/roles/base/files/new", {"role base"}),
-        ("playbooks/roles/new/tasks/main.yml", {"role new"}),
+        (f"{COLLECTION}/roles/base/files/new", {"role base"}),
+        (f"{COLLECTION}/roles/new/tasks/main.yml", {"role new"}),
+        (f"{COLLECTION}/plugins/module_utils/new.py", {"collection's plugins"}),
+        (f"{COLLECTION}/galaxy.yml", {"collection's galaxy.yml"}),
         ("playbooks/pod.yml", {"playbooks/pod.yml"}),
         ("gridmill/operations/x.py", {"gridmill"}),
         ("gridmill/__pycache__/x.pyc", set()),

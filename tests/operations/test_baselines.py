@@ -142,7 +142,7 @@ def test_the_archive_is_all_that_the_judge_needs(tmp_path: Path) -> None:
 import json, sys
 sys.path.insert(0, {str(place)!r})
 from pathlib import Path
-from ansible.module_utils.gridmill_node import drift_check
+from ansible_collections.gridmill.site.plugins.module_utils.drift import check as drift_check
 items = [
     {{"kind": "file", "name": "/etc/site.conf"}},
     {{"kind": "module", "name": "storage_directories x", "module": "storage_directories", "arguments":
@@ -165,7 +165,7 @@ print(json.dumps(drift_check.baseline({{"scope": "s", "digest": "d", "plan": "p"
 def test_every_module_of_ours_is_in_the_archive() -> None:
     names = zipfile.ZipFile(io.BytesIO(program_code())).namelist()
     for name in ("accounts", "volume_mounts", "slurm_configuration", "package_sources"):
-        assert f"gridmill_modules/{name}.py" in names
+        assert f"ansible_collections/gridmill/site/plugins/modules/{name}.py" in names
 
 
 def test_digests_follow_the_plan_and_secrets_apart(data: dict[str, Any]) -> None:

@@ -1,16 +1,17 @@
-"""The modules' shared code is imported as Ansible imports it: below ansible.module_utils."""
+"""The collection's code is imported as Ansible imports it: below ansible_collections."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import ansible.module_utils
 import pytest
 
-PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+from gridmill.operations.bundle.plays import find_collections
+from gridmill.operations.playbooks import PLAYBOOKS
+
 FIXTURES = Path(__file__).parent / "fixtures"
 
-ansible.module_utils.__path__.append(str(PLAYBOOKS / "plugins" / "module_utils"))
+find_collections()
 
 
 @pytest.fixture(scope="session")

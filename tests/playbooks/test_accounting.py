@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import accounting
+from ansible_collections.gridmill.site.plugins.module_utils.slurm import accounting
 
 RESEARCH: dict[str, Any] = {"name": "research", "description": "Research", "users": ["anna"]}
 LIMITS = {"gpus": 3, "jobs": 10, "max_wall_minutes": 2160}

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible.module_utils.gridmill_node.accounts import ADMIN_GROUP, USER_GROUP, Machine, Wanted, Work, plan
+from ansible_collections.gridmill.site.plugins.module_utils.accounts.plan import (
+    ADMIN_GROUP,
+    USER_GROUP,
+    Machine,
+    Wanted,
+    Work,
+    plan,
+)
 
 ANNA = {"name": "anna", "uid": 3001, "keys": ["ssh-ed25519 AAAA anna"]}
 BEN = {"name": "ben", "uid": 3002, "keys": ["ssh-ed25519 AAAA ben", "ssh-ed25519 BBBB ben"]}

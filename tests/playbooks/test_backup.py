@@ -18,12 +18,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import Result
-from ansible.module_utils.gridmill_node.newest_backup import check as newest
+from ansible_collections.gridmill.site.plugins.module_utils.checks.backup import check as newest
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
-from tests.conftest import ROOT
+from gridmill.operations.playbooks import ROLES
 
-PROGRAM = ROOT / "playbooks" / "roles" / "backup" / "files" / "gridmill_backup.py"
+PROGRAM = ROLES / "backup" / "files" / "gridmill_backup.py"
 NOON = 1_795_300_000.0
 DAY = 86_400
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import reboot
-from ansible.module_utils.gridmill_node.boot_line import difference, drop_in, parameters_of
-from ansible.module_utils.gridmill_node.commands import Result
+from ansible_collections.gridmill.site.plugins.module_utils.system import reboot
+from ansible_collections.gridmill.site.plugins.module_utils.system.boot_line import difference, drop_in, parameters_of
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
-from tests.playbooks.test_module_runs import PLAYBOOKS, Machine, load, run_module
+from tests.playbooks.test_module_runs import Machine, load, run_module
 
 
 def test_the_drop_in_says_what_it_holds() -> None:
@@ -35,7 +35,7 @@ def test_only_what_the_plan_has_or_had_makes_a_reboot_due(wanted: list[str], for
 @pytest.fixture
 def boot(tmp_path: Path) -> Any:
     """The module on a machine with GRUB, started without parameters of ours."""
-    module = load("kernel_parameters", PLAYBOOKS / "roles" / "base" / "library")
+    module = load("kernel_parameters")
     module.DROP_IN, module.MENU = tmp_path / "grub.d" / "90-gridmill.cfg", tmp_path / "grub.cfg"
     module.UPDATE, module.RUNNING = tmp_path / "update-grub", tmp_path / "cmdline"
     module.UPDATE.touch()

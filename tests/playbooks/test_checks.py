@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import dns, machine_checks, network_checks
-from ansible.module_utils.gridmill_node.checks import summary
-from ansible.module_utils.gridmill_node.commands import MISSING, Result, run
-from ansible.module_utils.gridmill_node.verification import HARDWARE, KNOWN, for_host, verify
+from ansible_collections.gridmill.site.plugins.module_utils.checks import dns
+from ansible_collections.gridmill.site.plugins.module_utils.checks import machine as machine_checks
+from ansible_collections.gridmill.site.plugins.module_utils.checks import network as network_checks
+from ansible_collections.gridmill.site.plugins.module_utils.checks.result import summary
+from ansible_collections.gridmill.site.plugins.module_utils.checks.verification import HARDWARE, KNOWN, for_host, verify
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import MISSING, Result, run
 
+from gridmill.operations.playbooks import ROLES
 from gridmill.operations.run.rollout import FAILED, REASON
 
 RANGE = {"min_w": 200, "max_w": 700, "default_w": 700}
@@ -265,8 +268,8 @@ def test_private_files(tmp_path: Any) -> None:
     assert not verify([{"check": "private_file", "path": str(tmp_path / "none")}], run)[0]["ok"]
 
 
-def test_every_check_is_described(playbooks: Any) -> None:
-    text = (playbooks / "roles/verify/README.md").read_text(encoding="utf-8")
+def test_every_check_is_described() -> None:
+    text = (ROLES / "verify/README.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in KNOWN)
     assert set(HARDWARE) == {"machine", "nvidia_driver", "gpus", "gpu_power_range", "gpu_power_limit", "nvlinks"}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import Result
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
-from tests.playbooks.test_module_runs import PLAYBOOKS, load, run_module
+from tests.playbooks.test_module_runs import load, run_module
 
 PARAMS = {"database": "slurm_acct_db", "user": "slurm", "adopt": False}
 OURS = "slurm_acct_db\nunix_socket\n30\n1\n"
@@ -16,7 +16,7 @@ OTHERS = "slurm_acct_db\nmysql_native_password\n30\n1\n"
 
 @pytest.fixture
 def database() -> Any:
-    module = load("mariadb_socket_database", PLAYBOOKS / "roles" / "slurm_controller" / "library")
+    module = load("mariadb_socket_database")
     module.said = []
     return module
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import drift_check, live_slurm
-from ansible.module_utils.gridmill_node.commands import Result
-from ansible.module_utils.gridmill_node.observer import parse_status, told
+from ansible_collections.gridmill.site.plugins.module_utils.drift import check as drift_check
+from ansible_collections.gridmill.site.plugins.module_utils.drift.observer import parse_status, told
+from ansible_collections.gridmill.site.plugins.module_utils.slurm import live as live_slurm
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
 STATUS = """\
 Package: chrony

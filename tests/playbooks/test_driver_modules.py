@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import nvidia_checks
-from ansible.module_utils.gridmill_node.commands import Result
-from ansible.module_utils.gridmill_node.packages import not_held
-from ansible.module_utils.gridmill_node.restart import loaded_driver, marked
+from ansible_collections.gridmill.site.plugins.module_utils.checks import nvidia as nvidia_checks
+from ansible_collections.gridmill.site.plugins.module_utils.nvidia.loaded_driver import loaded_driver, marked
+from ansible_collections.gridmill.site.plugins.module_utils.packages.apt import not_held
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
 from tests.playbooks.test_module_runs import Machine, load, run_module
 
-ROLES = Path(__file__).resolve().parents[2] / "playbooks" / "roles"
 OPEN = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.133.20  Release Build  (dvs-builder)  Sun Mar 30\n"
 PROPRIETARY = (
     "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.163.01  Tue Apr  8 12:41:17 UTC 2025\nGCC version: 14\n"
 )
 MADISON = "nvidia-kernel-dkms | 570.133.20-1 | http://x trixie Packages\n"
-
-
-def module_of(role: str, name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"module_{name}", ROLES / role / "library" / f"{name}.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 class Apt(Machine):
@@ -192,7 +182,7 @@ def test_the_marker_keeps_what_others_wrote() -> None:
 def test_another_driver_than_the_loaded_one_waits_for_a_restart(
     loaded: str, version: str, flavour: str, pending: bool, tmp_path: Path
 ) -> None:
-    module = module_of("nvidia", "loaded_driver")
+    module = load("loaded_driver")
     module.MARKER = tmp_path / "lib" / "reboot-needed"
     (tmp_path / "version").write_text(loaded)
     marker = tmp_path / "lib" / "reboot-needed"

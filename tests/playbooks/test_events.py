@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.playbooks.test_roles import PLAYBOOKS
+from gridmill.operations.playbooks import SITE
 
-PATH = PLAYBOOKS / "plugins" / "callback" / "gridmill_events.py"
+PATH = SITE / "plugins" / "callback" / "gridmill_events.py"
 
 
 def plugin() -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import exports
+from ansible_collections.gridmill.site.plugins.module_utils.storage import exports
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from gridmill.core.impact import CLASSES
+from gridmill.operations.playbooks import ROLES as ROLES_PLACE
 from gridmill.operations.preview.impact import NOT_DECLARED, declared, impact_of
-from tests.playbooks.test_roles import PLAYBOOKS, ROLES, every_task, load
+from tests.playbooks.test_roles import ROLES, every_task, load
 
 SILENT = {"verify", "acceptance", "ansible.builtin.import_tasks", "ansible.builtin.include_tasks"}
 """Modules that change nothing by themselves."""
 
 
 def changing(role: str) -> list[str]:
-    files = sorted((PLAYBOOKS / "roles" / role / "tasks").glob("*.yml"))
+    files = sorted((ROLES_PLACE / role / "tasks").glob("*.yml"))
     tasks = [task for file in files for task in every_task(load(file))]
     return [task["name"] for task in tasks if "block" not in task and not SILENT & set(task)]
 
@@ -45,5 +44,5 @@ def test_a_task_that_says_nothing_counts_as_drain() -> None:
 
 
 def test_nothing_else_lies_beside_the_declarations() -> None:
-    found = {path.name for path in Path(PLAYBOOKS / "roles").glob("*/meta/*")}
+    found = {path.name for path in ROLES_PLACE.glob("*/meta/*")}
     assert found == {"argument_specs.yml", "impact.yml"}

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import MISSING, Result
-from ansible.module_utils.gridmill_node.ldap_checks import directory
+from ansible_collections.gridmill.site.plugins.module_utils.checks.ldap import directory
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import MISSING, Result
 
-from tests.playbooks.test_module_runs import PLAYBOOKS, Machine, load, run_module
+from gridmill.operations.playbooks import ROLES
+from tests.playbooks.test_module_runs import Machine, load, run_module
 from tests.playbooks.test_templates import VARIABLES, render
 
-ROLE = PLAYBOOKS / "roles" / "ldap_client"
+ROLE = ROLES / "ldap_client"
 GROUPS = "getent -s sss group people"
 USERS = "getent -s sss passwd ben anna 2001"
 WANTED = {"check": "directory", "users": {"ben": 3001}, "groups": ["people"], "own": {"anna": 2001}}

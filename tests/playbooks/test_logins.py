@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import MISSING, Result
-from ansible.module_utils.gridmill_node.login_checks import sshd
+from ansible_collections.gridmill.site.plugins.module_utils.checks.logins import sshd
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import MISSING, Result
 
 from tests.playbooks.test_module_runs import Machine
 

@@ -10,10 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import MISSING, Result
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import MISSING, Result
 
-PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
-MODULES = PLAYBOOKS / "plugins" / "modules"
+from gridmill.operations.playbooks import SITE
+
+MODULES = SITE / "plugins" / "modules"
 
 
 class Ended(Exception):  # noqa: N818 - how a module ends, well or not

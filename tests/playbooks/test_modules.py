@@ -7,14 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.gridmill_node import acceptance, hostlist, packages, slurm_config
-from ansible.module_utils.gridmill_node.nvidia_checks import limits_apart
-from ansible.module_utils.gridmill_node.slurm_checks import (
+from ansible_collections.gridmill.site.plugins.module_utils.checks import acceptance
+from ansible_collections.gridmill.site.plugins.module_utils.checks.nvidia import limits_apart
+from ansible_collections.gridmill.site.plugins.module_utils.checks.slurm import (
     OUT_REASON,
     nodes_to_leave_down,
     nodes_to_take_out,
     parse_fields,
 )
+from ansible_collections.gridmill.site.plugins.module_utils.packages import apt as packages
+from ansible_collections.gridmill.site.plugins.module_utils.slurm import config as slurm_config
+from ansible_collections.gridmill.site.plugins.module_utils.slurm import hostlist
 
 JOB = acceptance.Job("two gpus", "gpu", "gpu:h100:2", "tests", "tests", "true")
 

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import apt_sources
-from ansible.module_utils.gridmill_node.commands import Result
+from ansible_collections.gridmill.site.plugins.module_utils.packages import sources as apt_sources
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
 from tests.conftest import ROOT
-from tests.playbooks.test_driver_modules import module_of
-from tests.playbooks.test_module_runs import Machine, run_module
+from tests.playbooks.test_module_runs import Machine, load, run_module
 
 KEY = (ROOT / "inventories" / "ems1" / "keys" / "mirror.asc").read_text(encoding="utf-8")
 SOURCE: dict[str, Any] = {
@@ -70,7 +69,7 @@ def test_what_is_refused(changes: dict[str, Any], problem: str) -> None:
 
 @pytest.fixture
 def module(tmp_path: Path) -> Any:
-    found = module_of("package_sources", "package_sources")
+    found = load("package_sources")
     found.LOCK = tmp_path / "lock"
     found.run = Machine()
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import Result
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
 from tests.playbooks.test_module_runs import load, run_module
 

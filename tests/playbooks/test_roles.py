@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
-ROLES = sorted(path.name for path in (PLAYBOOKS / "roles").iterdir() if path.is_dir())
+from gridmill.operations.playbooks import PLAYBOOKS
+from gridmill.operations.playbooks import ROLES as PLACE
+
+ROLES = sorted(path.name for path in PLACE.iterdir() if path.is_dir())
 YAML_FILES = sorted(PLAYBOOKS.rglob("*.yml"))
+OURS = "gridmill.site."
 FORBIDDEN = re.compile(
     r"ignore_errors|delegate_to|run_once|hostvars|local_action|ansible\.builtin\.shell|StrictHostKey"
 )
@@ -22,13 +25,15 @@ def load(path: Path) -> Any:
 
 
 def options_of(role: str) -> dict[str, Any]:
-    specs: dict[str, Any] = load(PLAYBOOKS / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]
+    specs: dict[str, Any] = load(PLACE / role / "meta" / "argument_specs.yml")["argument_specs"]
     assert list(specs) == ["main"]
     options: dict[str, Any] = specs["main"]["options"]
     return options
 
 
 def every_task(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With modules of the collection by their plain names."""
+    tasks = [{key.removeprefix(OURS): value for key, value in task.items()} for task in tasks]
     inner = [every_task(task[key]) for task in tasks for key in ("block", "rescue", "always") if key in task]
     return [*tasks, *(task for block in inner for task in block)]
 
@@ -39,7 +44,7 @@ def test_there_are_roles() -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_interface_and_defaults_agree(role: str) -> None:
-    defaults = load(PLAYBOOKS / "roles" / role / "defaults" / "main.yml")
+    defaults = load(PLACE / role / "defaults" / "main.yml")
     options = options_of(role)
     assert sorted(defaults) == sorted(options)
     for name, option in options.items():
@@ -51,7 +56,7 @@ def test_interface_and_defaults_agree(role: str) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_readme_names_every_variable(role: str) -> None:
-    text = (PLAYBOOKS / "roles" / role / "README.md").read_text(encoding="utf-8")
+    text = (PLACE / role / "README.md").read_text(encoding="utf-8")
     assert text.startswith(f"# {role}\n")
     assert "never" in text or "changes nothing" in text
     for name in options_of(role):
@@ -63,7 +68,7 @@ def test_no_host_knows_of_another_and_no_error_is_ignored(path: Path) -> None:
     assert not FORBIDDEN.findall(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", sorted(PLACE.glob("*/tasks/*.yml")), ids=lambda path: path.parts[-3])
 def test_task_files_are_short_and_their_results_internal(path: Path) -> None:
     role = path.parts[-3]
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 120
@@ -73,12 +78,12 @@ def test_task_files_are_short_and_their_results_internal(path: Path) -> None:
 
 def test_no_change_waits_for_a_handler() -> None:
     """A handler is lost with the run that should have called it; systemd_unit sees what is open in any later run."""
-    assert not list(PLAYBOOKS.rglob("roles/*/handlers"))
+    assert not list(PLACE.glob("*/handlers"))
     for path in YAML_FILES:
         assert not re.search(r"^\s*notify:", path.read_text(encoding="utf-8"), re.MULTILINE), path
 
 
-@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", sorted(PLACE.glob("*/tasks/*.yml")), ids=lambda path: path.parts[-3])
 def test_what_a_unit_reads_is_written_before_it_is_put_in_force_and_started(path: Path) -> None:
     tasks = every_task(load(path))
     for number, task in enumerate(tasks):
@@ -104,7 +109,7 @@ def paths_written(task: dict[str, Any]) -> set[str]:
     return {str(value["dest"]) for value in values} | keys
 
 
-@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", sorted(PLACE.glob("*/tasks/*.yml")), ids=lambda path: path.parts[-3])
 def test_check_mode_foresees_instead_of_skipping(path: Path) -> None:
     """A task that check mode leaves out is one that a preview says nothing about."""
     for task in every_task(load(path)):
@@ -116,7 +121,7 @@ def is_written(value: Any) -> bool:
     return isinstance(value, dict) and "dest" in value
 
 
-@pytest.mark.parametrize("path", sorted(PLAYBOOKS.rglob("roles/*/tasks/*.yml")), ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", sorted(PLACE.glob("*/tasks/*.yml")), ids=lambda path: path.parts[-3])
 def test_what_others_wrote_is_kept_before_it_is_replaced(path: Path) -> None:
     """A file that is not Gridmill's by name may be somebody else's; preserve_unmanaged_file comes first, in the role's main file."""
     main = every_task(load(path.parent / "main.yml"))
@@ -139,7 +144,7 @@ def test_secrets_are_never_shown() -> None:
         "slurm_compute_auth_keys",
         "slurm_login_auth_keys",
     }
-    users = [task for path in PLAYBOOKS.rglob("roles/*/tasks/*.yml") for task in every_task(load(path))]
+    users = [task for path in PLACE.glob("*/tasks/*.yml") for task in every_task(load(path))]
     told = [task for task in users if any(f"{{{{ {name} " in str(task) for name in secrets)]
     assert len(told) == len(secrets)
     for task in told:
@@ -161,7 +166,7 @@ def test_every_phase_begins_with_the_fence() -> None:
     whole_phase |= {"decommission_pod": "all:!controllers", "decommission_control": "controllers"}
     found = {path.stem: load(path) for path in PLAYBOOKS.glob("*.yml") if path.stem not in {"fence", "site"}}
     drain = found["decommission_pod"].pop(0)
-    assert drain["hosts"] == "controllers" and drain["any_errors_fatal"] is True and "fence" in drain["tasks"][0]
+    assert drain["hosts"] == "controllers" and drain["any_errors_fatal"] is True and OURS + "fence" in drain["tasks"][0]
     assert {plays[0]["ansible.builtin.import_playbook"] for plays in found.values()} == {"fence.yml"}
     assert {name: plays[0]["vars"]["fence_hosts"] for name, plays in found.items()} == whole_phase
 
@@ -179,7 +184,7 @@ def test_a_machine_with_another_name_is_left_alone() -> None:
 def test_login_machines_get_slurms_commands_once() -> None:
     plays = {play["name"]: play for play in load(PLAYBOOKS / "pod.yml")}
     play = plays["Machines on which users submit jobs"]
-    assert play["hosts"] == "login:!controllers:!compute" and play["roles"] == ["slurm_login"]
+    assert play["hosts"] == "login:!controllers:!compute" and play["roles"] == [OURS + "slurm_login"]
 
 
 def test_lint_skips_nothing() -> None:

@@ -12,11 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import toolkit_packages, toolkits
+from ansible_collections.gridmill.site.plugins.module_utils.cuda import packages as toolkit_packages
+from ansible_collections.gridmill.site.plugins.module_utils.cuda import toolkits
 
 from tests.playbooks.test_module_runs import load, run_module
 
-LIBRARY = Path(__file__).resolve().parents[2] / "playbooks" / "roles" / "cuda" / "library"
 NVCC = "#!/bin/sh\necho 'Cuda compilation tools, release VERSION, VVERSION.0 (simulated)'\n"
 SOURCE = "Types: deb\nURIs: file:{}\nSuites: ./\nTrusted: yes\n"
 
@@ -126,7 +126,7 @@ def made(root: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         "cache/archives/partial",
     ):
         (root / name).mkdir(parents=True)
-    module = load("shared_toolkits", LIBRARY)
+    module = load("shared_toolkits")
     module.LOCK = root / "lock"
     found = Site(root, module)
     (root / "apt" / "sources.list.d" / "nvidia.sources").symlink_to(found.source)
@@ -258,7 +258,7 @@ def links(
     tmp_path: Path, wanted: dict[str, str], *, check: bool = False, pending_change: bool = False
 ) -> dict[str, Any]:
     params = {"links": wanted, "record": str(tmp_path / "record" / "links.json"), "pending_change": pending_change}
-    return run_module(load("toolkit_links", LIBRARY), params, check_mode=check)
+    return run_module(load("toolkit_links"), params, check_mode=check)
 
 
 def test_links_are_made_moved_and_removed_and_what_is_somebody_elses_stays(tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.gridmill_node.commands import Result
-from ansible.module_utils.gridmill_node.slurm_keys import (
+from ansible_collections.gridmill.site.plugins.module_utils.slurm.keys import (
     KeysError,
     KeySet,
     accept,
@@ -18,6 +17,7 @@ from ansible.module_utils.gridmill_node.slurm_keys import (
     printed,
     sign,
 )
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 
 ONE = KeySet({1: "b25l"}, 1)
 TWO = KeySet({1: "b25l", 2: "dHdv"}, 1)

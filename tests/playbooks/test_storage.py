@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node import moosefs, mounts, storage_checks, volumes
-from ansible.module_utils.gridmill_node.commands import MISSING, Result
+from ansible_collections.gridmill.site.plugins.module_utils.checks import storage as storage_checks
+from ansible_collections.gridmill.site.plugins.module_utils.storage import moosefs, mounts, volumes
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import MISSING, Result
 
 from tests.playbooks.test_module_runs import Machine, load, run_module
 
@@ -266,12 +267,9 @@ def test_a_directory_of_somebody_else_is_never_given_away(tmp_path: Path) -> Non
     ]
 
 
-ROLE = Path(__file__).resolve().parents[2] / "playbooks" / "roles" / "storage_moosefs" / "library"
-
-
 @pytest.mark.parametrize("trace", ["metadata.mfs", "metadata.mfs.back", "changelog.0.mfs", "metadata_ml.mfs.back"])
 def test_metadata_of_any_age_are_never_replaced(tmp_path: Path, trace: str) -> None:
-    module = load(str(ROLE / "moosefs_metadata"))
+    module = load("moosefs_metadata")
     (tmp_path / "metadata.mfs.empty").write_text("MFSM NEW")
     (tmp_path / trace).touch()
     assert run_module(module, {"directory": str(tmp_path), "chunks": []})["changed"] is False
@@ -279,7 +277,7 @@ def test_metadata_of_any_age_are_never_replaced(tmp_path: Path, trace: str) -> N
 
 
 def test_chunks_without_metadata_are_a_failure(tmp_path: Path) -> None:
-    module = load(str(ROLE / "moosefs_metadata"))
+    module = load("moosefs_metadata")
     (tmp_path / "mfs").mkdir()
     (tmp_path / "mfs" / "metadata.mfs.empty").write_text("MFSM NEW")
     chunks = tmp_path / "data" / "moosefs" / "0A"

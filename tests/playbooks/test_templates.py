@@ -8,7 +8,8 @@ from typing import Any
 import jinja2
 import pytest
 
-ROLES = Path(__file__).resolve().parents[2] / "playbooks" / "roles"
+from gridmill.operations.playbooks import ROLES
+
 TEMPLATES = sorted(ROLES.glob("*/templates/*.j2"))
 WATTS = {"nodes": 2, "node_w": 8200, "gpu_w": 1025, "cpu_w": 4100, "threads_per_core": 1, "mixed": False}
 VARIABLES: dict[str, Any] = {

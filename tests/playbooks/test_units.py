@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible.module_utils.gridmill_node import locks, slurm_removal, slurm_trial
-from ansible.module_utils.gridmill_node.units import Clock, fingerprint, outdated, parse_unit
+from ansible_collections.gridmill.site.plugins.module_utils.slurm import removal as slurm_removal
+from ansible_collections.gridmill.site.plugins.module_utils.slurm import trial as slurm_trial
+from ansible_collections.gridmill.site.plugins.module_utils.system import locks
+from ansible_collections.gridmill.site.plugins.module_utils.system.units import Clock, fingerprint, outdated, parse_unit
 
 SECOND = 10**9
 STARTED = 1795307522995686000  # 2026-11-22 00:32:02.995686 UTC

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.gridmill_node.unmanaged import copy_of, foreign, keep
+from ansible_collections.gridmill.site.plugins.module_utils.system.unmanaged import copy_of, foreign, keep
 
 from tests.playbooks.test_module_runs import load, run_module
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.gridmill_node import observer, watched
+from ansible_collections.gridmill.site.plugins.module_utils.drift import observer, watched
 
-PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+from gridmill.operations.playbooks import PLAYBOOKS, ROLES, SITE
+
 KEYWORDS = {
     "name", "when", "register", "loop", "loop_control", "no_log", "diff", "vars", "block", "check_mode", "changed_when",
     "become", "tags", "notify",
@@ -30,12 +31,12 @@ def tasks(found: Any) -> Iterator[dict[str, Any]]:
 def modules() -> set[str]:
     """Modules that roles use in tasks, and what comes before every phase."""
     names: set[str] = set()
-    for path in PLAYBOOKS.glob("roles/*/tasks/*.yml"):
+    for path in ROLES.glob("*/tasks/*.yml"):
         for task in tasks(yaml.safe_load(path.read_text(encoding="utf-8"))):
             (name,) = set(task) - KEYWORDS
-            names.add(name.removeprefix(watched.BUILTIN))
+            names.add(watched.plain(name))
     for play in yaml.safe_load((PLAYBOOKS / "fence.yml").read_text(encoding="utf-8")):
-        names |= {name for task in play["tasks"] for name in set(task) - KEYWORDS}
+        names |= {watched.plain(name) for task in play["tasks"] for name in set(task) - KEYWORDS}
     return names
 
 
@@ -57,9 +58,7 @@ def test_a_module_that_nobody_described_prevents_the_seal() -> None:
 
 def test_modules_that_are_their_own_judges_compare_in_check_mode_and_have_no_secret_arguments() -> None:
     """They take their arguments from AnsibleModule alone, and say that they have a check mode."""
-    paths = {
-        path.stem: path for path in [*PLAYBOOKS.glob("plugins/modules/*.py"), *PLAYBOOKS.glob("roles/*/library/*.py")]
-    }
+    paths = {path.stem: path for path in SITE.glob("plugins/modules/*.py")}
     for name in (*watched.SELF_CHECKING, "slurm_keys", "slurm_configuration"):
         text = paths[name].read_text(encoding="utf-8")
         assert "supports_check_mode=True" in text, name
@@ -69,7 +68,8 @@ def test_modules_that_are_their_own_judges_compare_in_check_mode_and_have_no_sec
         }
         ansible = {one for one in imported if one.startswith("ansible")}
         assert all(
-            one.startswith(("ansible.module_utils.basic", "ansible.module_utils.gridmill_node")) for one in ansible
+            one.startswith(("ansible.module_utils.basic", "ansible_collections.gridmill.site.plugins.module_utils"))
+            for one in ansible
         )
 
 

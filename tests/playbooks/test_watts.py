@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.gridmill_node.checks import summary
-from ansible.module_utils.gridmill_node.commands import Result
-from ansible.module_utils.gridmill_node.slurm_watts import kind_of, short_of_watts
-from ansible.module_utils.gridmill_node.verification import verify
+from ansible_collections.gridmill.site.plugins.module_utils.checks.result import summary
+from ansible_collections.gridmill.site.plugins.module_utils.checks.verification import verify
+from ansible_collections.gridmill.site.plugins.module_utils.slurm.watts import kind_of, short_of_watts
+from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

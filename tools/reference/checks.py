@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gridmill.documents import documents
 from gridmill.load import load_definition
+from gridmill.operations.playbooks import ROOT, SITE
 from gridmill.plan import plan_site
 from tools.reference.markdown import code, page, table
 
@@ -14,22 +15,23 @@ INTRODUCTION = """\
 What `verify` asks of a machine, at the end of every run that concerns it; one that does not hold fails the run, and a
 tool that gives no answer is no pass. `hardware`: asked before services start, too. `waits`: may take a while to become
 true after a service started. The values are filled by the plan;
-[the role's README](../../playbooks/roles/verify/README.md) lists them."""
+[the role's README](../../playbooks/collections/ansible_collections/gridmill/site/roles/verify/README.md) lists them."""
 
 SITES = ("lab", "ems1")
 
 
 def checks_page(root: Path) -> str:
     """The page; `root` is the checkout."""
-    directory = root / "playbooks" / "plugins" / "module_utils" / "gridmill_node"
-    module = ast.parse((directory / "verification.py").read_text(encoding="utf-8"))
+    directory = root / SITE.relative_to(ROOT) / "plugins" / "module_utils"
+    module = ast.parse((directory / "checks" / "verification.py").read_text(encoding="utf-8"))
+    files = _files(module, directory)
     hardware, services = _functions(module, "HARDWARE"), _functions(module, "SERVICES")
     waits = {node.value for node in ast.walk(_value(module, "SETTLES")) if isinstance(node, ast.Constant)}
     planned = _planned(root)
     rows = [
         (
             code(name),
-            _docstring(directory, function),
+            _docstring(files, function),
             ", ".join(filter(None, ("hardware" if name in hardware else "", "waits" if name in waits else ""))),
             ", ".join(sorted(planned.get(name, ()))),
         )
@@ -59,9 +61,19 @@ def _functions(module: ast.Module, name: str) -> dict[str, str]:
     }
 
 
-def _docstring(directory: Path, function: str) -> str:
+def _files(module: ast.Module, directory: Path) -> dict[str, Path]:
+    """The file of every module that verification.py imports, by the name that it has there."""
+    return {
+        alias.asname or alias.name: directory / str(node.module).rpartition(".")[2] / f"{alias.name}.py"
+        for node in module.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def _docstring(files: dict[str, Path], function: str) -> str:
     module, name = function.split(".")
-    tree = ast.parse((directory / f"{module}.py").read_text(encoding="utf-8"))
+    tree = ast.parse(files[module].read_text(encoding="utf-8"))
     found = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
     return ast.get_docstring(found) or ""
 

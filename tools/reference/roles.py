@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from gridmill.operations.playbooks import ROLES, ROOT
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
@@ -17,7 +18,7 @@ never does. Phases run them in the order of `playbooks/control.yml` and `playboo
 
 def roles_page(root: Path) -> str:
     """The page; `root` is the checkout."""
-    directory = root / "playbooks" / "roles"
+    directory = root / ROLES.relative_to(ROOT)
     return page("Roles", INTRODUCTION, [_role(path) for path in sorted(directory.iterdir()) if path.is_dir()])
 
 
@@ -29,7 +30,7 @@ def _role(path: Path) -> str:
     lines = [description] if isinstance(description, str) else description
     parts = [
         f"## {path.name}",
-        f"{main['short_description']}. [README](../../playbooks/roles/{path.name}/README.md)",
+        f"{main['short_description']}. [README](../../{ROLES.relative_to(ROOT)}/{path.name}/README.md)",
         _plain("\n".join(lines)),
     ]
     return "\n\n".join([*parts, *([table(("variable", "type", "default", "what"), rows)] if rows else [])])

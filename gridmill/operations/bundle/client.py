@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gridmill.operations.bundle.code import ROOT
 from gridmill.operations.bundle.manifest import Bundle, SigningError, signed
 from gridmill.operations.document import Connection
 from gridmill.operations.hosts.many import AT_ONCE, NO_CONNECTION
 from gridmill.operations.hosts.ssh import ssh_command
+from gridmill.operations.playbooks import SITE
 
-RECEIVER = ROOT / "playbooks/plugins/module_utils/gridmill_node/bundle_receiver.py"
+RECEIVER = SITE / "plugins/module_utils/bundle/receiver.py"
 BOOT = "import sys;s=sys.stdin.buffer;exec(compile(s.read(int(s.readline())),'receiver','exec'))"
 FOLLOWED = 250
 """Hosts that are worked on at once; each costs an idle process of ssh."""

@@ -1,6 +1,7 @@
-"""The code that a bundle needs on a host: Ansible's own as far as it is used, and ours. Two objects, named by digest.
+"""The code that a bundle needs on a host, as archives that are named by digest.
 
-Ansible's changes with its version, ours with the checkout; a host that has one already is not sent it again.
+There are two: what is used of Ansible, and this collection. Both are the same for every phase, change with Ansible's
+version and with the checkout, and are not sent again to a host that has them. Modules from elsewhere make a third.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from pathlib import Path
 
 import ansible
 
-ROOT = Path(__file__).resolve().parents[3]
+from gridmill.operations.bundle.errors import NotCompilableError
+from gridmill.operations.playbooks import SITE
+
 ANSIBLE = Path(ansible.__file__).parent
-SHARED = "ansible/module_utils/gridmill_node"
-OURS = "ansible.module_utils.gridmill_node"
+COLLECTIONS = "ansible_collections"
+MODULES = frozenset({"blockinfile", "command", "file", "stat", "systemd_service", "user"})
+"""Modules of Ansible's own that do no work on the controller's side, so that a host can run them as they are."""
+CONTENT_MODULES = frozenset({"copy", "file"})
+"""Modules by which a host puts a content in place."""
+ALONE = "gridmill_modules"
+"""Package, on hosts, of modules that belong to no collection: those in a role's own folder."""
 
 
 @dataclass(frozen=True)
@@ -29,66 +37,90 @@ class Object:
     content: bytes
 
 
-def code_of(modules: Iterable[str]) -> list[Object]:
-    """Two archives for these modules (paths): Ansible's code first, ours second.
+def ansible_module(name: str) -> Path:
+    """File of a module of Ansible's own."""
+    return ANSIBLE / "modules" / f"{name}.py"
 
-    How Ansible encodes arguments is loaded by name there, so it is named here.
+
+def package_of(module: Path) -> str:
+    """The package that a module stands in on hosts."""
+    if module.is_relative_to(ANSIBLE):
+        return "ansible.modules"
+    if COLLECTIONS in module.parts:
+        return ".".join(module.parent.relative_to(_root(module)).parts)
+    return ALONE
+
+
+def code_of(modules: Iterable[Path]) -> list[Object]:
+    """Archives for these modules: Ansible's code first, then this collection's, then what comes from elsewhere.
+
+    How Ansible encodes arguments is loaded by name there, so it is named here. NotCompilableError for a module that
+    needs code which cannot be found.
     """
-    paths = sorted({Path(path) for path in modules})
-    theirs = [path for path in paths if path.is_relative_to(ANSIBLE)]
-    ours = {
-        **{
-            f"{SHARED}/{path.name}": path
-            for path in (ROOT / "playbooks/plugins/module_utils/gridmill_node").glob("*.py")
-        },
-        **{f"gridmill_modules/{path.name}": path for path in paths if path not in theirs},
-    }
+    sources = [path for kind in ("modules", "module_utils") for path in sorted(SITE.glob(f"plugins/{kind}/**/*.py"))]
+    ours = {str(path.relative_to(_root(path))): path for path in sources}
+    theirs = {f"ansible/modules/{name}.py": ansible_module(name) for name in MODULES | CONTENT_MODULES}
+    others = [path for path in modules if not path.is_relative_to(ANSIBLE) and not path.is_relative_to(SITE)]
+    foreign = {f"{package_of(path).replace('.', '/')}/{path.name}": path for path in others}
     named = [ANSIBLE / "module_utils" / "basic.py", *(ANSIBLE / "module_utils/_internal/_json/_profiles").glob("*.py")]
-    needed = imported([*theirs, *ours.values(), *named]) | set(named)
-    files = {f"ansible/modules/{path.name}": path for path in theirs}
-    files |= {f"ansible/{path.relative_to(ANSIBLE)}": path for path in needed}
-    return [
-        _archive(files, "ansible/__init__.py", "ansible/modules/__init__.py"),
-        _archive(ours, "gridmill_modules/__init__.py"),
-    ]
+    for path in imported([*theirs.values(), *sources, *others, *named]) | set(named):
+        if path.is_relative_to(ANSIBLE):
+            theirs[f"ansible/{path.relative_to(ANSIBLE)}"] = path
+        elif not path.is_relative_to(SITE):
+            foreign[str(path.relative_to(_root(path)))] = path
+    archives = [_archive(theirs, "ansible/__init__.py", "ansible/modules/__init__.py"), _archive(ours)]
+    return [*archives, _archive(foreign)] if foreign else archives
 
 
-def imported(sources: list[Path]) -> set[Path]:
-    """Files of ansible.module_utils that these import, directly or not, with the packages that they stand in."""
-    found: set[Path] = set()
+def imported(sources: Iterable[Path]) -> set[Path]:
+    """Files of ansible.module_utils and of collections that these import, directly or not, and of their packages."""
     waiting = list(sources)
+    roots = {ANSIBLE.parent, _root(SITE), *(_root(path) for path in waiting if COLLECTIONS in path.parts)}
+    found: set[Path] = set()
     while waiting:
         source = waiting.pop()
-        for name in _imports(source):
-            for path in _files(name):
+        for module, names in _imports(source):
+            files = _files(module, roots)
+            if not files and not source.is_relative_to(ANSIBLE):
+                raise NotCompilableError(f"{source} imports {module}, which neither Ansible nor a collection has")
+            for path in files + [one for name in names for one in _files(f"{module}.{name}", roots)]:
                 if path not in found:
                     found.add(path)
                     waiting.append(path)
     return found
 
 
-def _imports(source: Path) -> set[str]:
-    """Names below ansible.module_utils that a file may import, submodules included."""
-    package = source.parent.relative_to(ANSIBLE.parent).parts if source.is_relative_to(ANSIBLE) else ()
-    names: set[str] = {".".join(package)} if package[:2] == ("ansible", "module_utils") else set()
+def _root(path: Path) -> Path:
+    """The directory that holds the collections of a file of one of them."""
+    place = len(path.parts) - 1 - path.parts[::-1].index(COLLECTIONS)
+    return Path(*path.parts[:place])
+
+
+def _imports(source: Path) -> list[tuple[str, list[str]]]:
+    """Modules below ansible.module_utils and in collections that a file imports, each with the names that it takes."""
+    root = ANSIBLE.parent if source.is_relative_to(ANSIBLE) else _root(source) if COLLECTIONS in source.parts else None
+    package = source.parent.relative_to(root).parts if root else ()
+    found: list[tuple[str, list[str]]] = [(".".join(package), [])] if package[:2] == ("ansible", "module_utils") else []
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            found += [(alias.name, []) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base = package[: len(package) - node.level + 1] if node.level else ()
             whole = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
-            names |= {whole, *(f"{whole}.{alias.name}" for alias in node.names)}
-    return {name for name in names if name.startswith("ansible.module_utils") and not name.startswith(OURS)}
+            found.append((whole, [alias.name for alias in node.names]))
+    return [one for one in found if one[0].startswith(("ansible.module_utils", f"{COLLECTIONS}."))]
 
 
-def _files(name: str) -> list[Path]:
+def _files(name: str, roots: Iterable[Path]) -> list[Path]:
     """The file of a module or package, if it is one, and of the packages above it."""
-    found = []
     parts = name.split(".")
-    for length in range(2, len(parts) + 1):
-        base = ANSIBLE.parent.joinpath(*parts[:length])
-        found += [path for path in (base / "__init__.py", base.with_suffix(".py")) if path.is_file()]
-    return found
+    for root in roots:
+        whole = root.joinpath(*parts)
+        if whole.is_dir() or whole.with_suffix(".py").is_file():
+            bases = [root.joinpath(*parts[:length]) for length in range(2, len(parts) + 1)]
+            files = [path for base in bases for path in (base / "__init__.py", base.with_suffix(".py"))]
+            return [path for path in files if path.is_file()]
+    return []
 
 
 def _archive(files: dict[str, Path], *empty: str) -> Object:

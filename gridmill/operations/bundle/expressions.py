@@ -1,4 +1,4 @@
-"""Expressions over registered results, as trees of plain lists that the host evaluates (gridmill_node/deferred.py).
+"""Expressions over registered results, as trees of plain lists that the host evaluates (bundle/deferred.py there).
 
 Only what roles say about results is known: names, attributes, `and`, `or`, `not`, comparisons, a few tests and filters.
 Everything else that a tree holds is a constant by the time it is made.

@@ -23,6 +23,7 @@ from ansible.utils.vars import load_options_vars
 from ansible.vars.manager import VariableManager
 
 from gridmill.operations.bundle.errors import NotCompilableError
+from gridmill.operations.playbooks import PLAYBOOKS
 
 FOREIGN = (
     "async_val", "changed_when", "delegate_to", "environment", "failed_when", "ignore_errors", "ignore_unreachable",
@@ -31,6 +32,12 @@ FOREIGN = (
 """Keywords of tasks that a bundle doesn't know; a task with one must not be compiled as if it had none."""
 PLAIN = {"strategy": "linear", "gather_facts": False, "serial": [], "any_errors_fatal": False}
 """What plays must say: each machine is worked on by itself."""
+
+
+def find_collections() -> None:
+    """Have collections found, this checkout's before others, also by Python's `import`; once a process."""
+    if not AnsibleCollectionConfig.collection_finder:
+        init_plugin_loader([str(PLAYBOOKS / "collections")])
 
 
 class Plays:
@@ -42,8 +49,7 @@ class Plays:
         context.CLIARGS = CLIArgs(options)
         if hasattr(load_options_vars, "options_vars"):  # of another check mode, in the same process
             del load_options_vars.options_vars
-        if not AnsibleCollectionConfig.collection_finder:  # once a process
-            init_plugin_loader()
+        find_collections()
         self.check = check
         self.loader = DataLoader()
         self.loader.set_basedir(str(playbook.parent))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import importlib.util
+import importlib
 import json
 import sys
 import time
 from types import SimpleNamespace
 from typing import Any
 
-from gridmill.operations.bundle.code import ROOT
+from gridmill.operations.bundle.plays import find_collections
 from gridmill.operations.bundle.steps import Step
 
-CALLBACK = ROOT / "playbooks/plugins/callback/gridmill_events.py"
+CALLBACK = "ansible_collections.gridmill.site.plugins.callback.gridmill_events"
 UNREACHABLE = 4
 FAILED = 2
 """Exit statuses, as ansible-playbook has them."""
@@ -21,12 +21,8 @@ FAILED = 2
 
 def callback() -> Any:
     """Gridmill's own callback plugin."""
-    specification = importlib.util.spec_from_file_location("gridmill_events", CALLBACK)
-    if specification is None or specification.loader is None:
-        raise ImportError(f"{CALLBACK} cannot be loaded")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module.CallbackModule()
+    find_collections()
+    return importlib.import_module(CALLBACK).CallbackModule()
 
 
 class Reporter:
@@ -125,9 +121,9 @@ def _step(name: str) -> Step:
 
 def _task(step: Step) -> Any:
     """As much of a task as the callback plugin asks for."""
-    role = SimpleNamespace(get_name=lambda: step.role) if step.role else None
+    role = SimpleNamespace(get_name=lambda include_role_fqcn: step.role) if step.role else None
     return SimpleNamespace(
-        get_name=lambda: step.name, _role=role, no_log=step.no_log, check_mode=step.check,
+        get_name=lambda include_role_fqcn: step.name, _role=role, no_log=step.no_log, check_mode=step.check,
         action=step.action, resolved_action=step.action, args=step.rounds[0],
     )  # fmt: skip
 

@@ -39,7 +39,7 @@ class Run:
         self.token = int(self.document["vars"].get("fence_token", 0))
         self.plays = Plays(inventory, playbook, check=check)
         self.compiler = Compiler(self.plays)
-        self.code = code_of(str(path) for path in self.compiler.modules)
+        self.code = code_of(self.compiler.modules)
         self.name = name
         self.below = below
         self.id = secrets.token_hex(8)

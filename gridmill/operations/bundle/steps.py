@@ -19,6 +19,7 @@ from ansible.plugins.loader import module_loader
 from ansible.template import Templar, trust_as_template
 from ansible.utils.vars import combine_vars
 
+from gridmill.operations.bundle.code import MODULES, package_of
 from gridmill.operations.bundle.errors import NotCompilableError, TaskFailedError
 from gridmill.operations.bundle.expressions import Tree, names_in, tree_of
 from gridmill.operations.bundle.plays import Plays
@@ -26,8 +27,6 @@ from gridmill.operations.bundle.plays import Plays
 BUILTIN = "ansible.builtin."
 CONTENT = frozenset({"template", "copy"})
 """Actions that put a content in place, which is rendered here."""
-MODULES = frozenset({"blockinfile", "command", "file", "stat", "systemd_service", "user"})
-"""Modules of Ansible's own that do no work on the controller's side, so that a host can run them as they are."""
 VALIDATION = "validate_argument_spec"
 TEMPLATE_OPTIONS = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
 """As the action `template` has them by default."""
@@ -113,14 +112,12 @@ class Compiler:
             return ""
         if task.action not in self._named:
             if action in CONTENT:
-                self.modules |= {self._file(BUILTIN + name, task) for name in ("copy", "file")}
                 self._named[task.action] = "content"
             elif task.action.startswith(BUILTIN) and action not in MODULES:
                 raise NotCompilableError(f"{task.action} is nothing that a bundle brings along", task)
             else:
                 path = self._file(task.action, task)
-                package = "ansible.modules" if task.action.startswith(BUILTIN) else "gridmill_modules"
-                self._named[task.action] = f"{package}.{path.stem}"
+                self._named[task.action] = f"{package_of(path)}.{path.stem}"
                 self.modules.add(path)
         return self._named[task.action]
 
@@ -128,7 +125,7 @@ class Compiler:
     def _file(name: str, task: Any) -> Path:
         if task._role:
             module_loader.add_directory(str(Path(task._role._role_path) / "library"))
-        path = module_loader.find_plugin(name)
+        path = module_loader.find_plugin(name, collection_list=task.collections)
         if not path:
             raise NotCompilableError(f"there is no module {name}", task)
         return Path(path)
@@ -138,7 +135,12 @@ class Compiler:
         try:
             _OneTask(self, task, variables, found).compile()
         except AnsibleError as error:
-            raise TaskFailedError(task.get_name(), " ".join(str(error).split())) from error
+            raise TaskFailedError(told(task), " ".join(str(error).split())) from error
+
+
+def told(task: Any) -> str:
+    """`role : task`, with the role's plain name."""
+    return str(task.get_name(include_role_fqcn=False))
 
 
 class _OneTask:
@@ -161,7 +163,7 @@ class _OneTask:
         if not self.task.become or self.task.become_user not in (None, "root"):
             raise NotCompilableError("a bundle runs as root", self.task)
         step = Step(
-            name=self.task.get_name(), role=self.task._role.get_name() if self.task._role else "",
+            name=told(self.task), role=self.task._role.get_name(include_role_fqcn=False) if self.task._role else "",
             action=self.task.resolved_action or self.task.action, module=self.compiler.module(self.task), rounds=[],
             position=self.compiler.positions[id(self.task)],
             register=self.task.register or "", no_log=bool(self.task.no_log), loop=self.task.loop is not None,
@@ -189,7 +191,7 @@ class _OneTask:
         given = combine_vars(self.templar.template(given), self.templar.template(self.task.args["provided_arguments"]))
         errors = ArgumentSpecValidator(specification).validate(given, validate_role_argument_spec=True).error_messages
         if errors:
-            raise TaskFailedError(self.task.get_name(), f"Validation of arguments failed: {' '.join(errors)}")
+            raise TaskFailedError(told(self.task), f"Validation of arguments failed: {' '.join(errors)}")
 
     def _items(self) -> list[Any]:
         if self.task.loop is None:
@@ -198,7 +200,7 @@ class _OneTask:
             raise NotCompilableError("a loop over results", self.task)
         items = self.templar.template(self.task.loop)
         if not isinstance(items, list):
-            raise TaskFailedError(self.task.get_name(), "the value of `loop` is no list")
+            raise TaskFailedError(told(self.task), "the value of `loop` is no list")
         return items
 
     def _left_out(self, step: Step) -> bool:

@@ -25,7 +25,7 @@ from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
-from gridmill.operations.playbooks import ROOT, tree_digest
+from gridmill.operations.playbooks import PLACE, ROOT, tree_digest
 from gridmill.operations.record.journal import parse
 from gridmill.operations.record.lease import Ask, ask_lease_host
 from gridmill.operations.record.runs import revision
@@ -112,9 +112,13 @@ def contents(site: str, root: Path = ROOT) -> dict[str, str]:
     beside = root / "inventories" / site
     files = [path for path in sorted(beside.rglob("*")) if path.is_file() and path != beside / "hosts.yml"]
     stack = {str(path.relative_to(root)): path for path in (root / f"Pulumi.{site}.yaml", *files)}
-    roles = {f"role {path.name}": path for path in sorted((root / "playbooks" / "roles").iterdir())}
-    rest = {f"playbooks/{path.name}": path for path in sorted((root / "playbooks").iterdir()) if path.name != "roles"}
-    parts = {**stack, **roles, **rest, **{name: root / name for name in CODE}}
+    collection = root / "playbooks" / PLACE
+    roles = {f"role {path.name}": path for path in sorted((collection / "roles").iterdir())}
+    shared = {f"collection's {path.name}": path for path in sorted(collection.iterdir()) if path.name != "roles"}
+    rest = {
+        f"playbooks/{path.name}": path for path in sorted((root / "playbooks").iterdir()) if path.name != PLACE.parts[0]
+    }
+    parts = {**stack, **roles, **shared, **rest, **{name: root / name for name in CODE}}
     return {label: tree_digest([path], root) for label, path in parts.items() if path.exists()}
 
 

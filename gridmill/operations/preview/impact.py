@@ -1,4 +1,4 @@
-"""What the roles themselves say about their tasks: playbooks/roles/<role>/meta/impact.yml."""
+"""What the roles themselves say about their tasks: meta/impact.yml of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from gridmill.core.impact import CLASSES, DRAIN
-from gridmill.operations.run.ansible import ROOT
+from gridmill.operations.playbooks import ROLES
 
 NOT_DECLARED = "its role does not say what it means"
 
@@ -42,6 +42,6 @@ def impact_of(role: str, task: str, what: Iterable[str]) -> Impact:
 @cache
 def declared(role: str) -> dict[str, Any]:
     """The declarations of a role by task; none for a role that has no such file."""
-    path = ROOT / "playbooks" / "roles" / role / "meta" / "impact.yml"
+    path = ROLES / role / "meta" / "impact.yml"
     found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found

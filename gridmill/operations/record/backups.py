@@ -1,6 +1,6 @@
 """Backups of a site's controller, from the engineer's machine: made now, listed, fetched, put back.
 
-A generation is made and verified on the controller (playbooks/roles/backup). What is fetched stays encrypted here; it
+A generation is made and verified on the controller (role backup). What is fetched stays encrypted here; it
 is decrypted on its way back, and the private key never leaves this machine.
 """
 

@@ -1,6 +1,6 @@
 """Baselines: what every machine was left like after a run that went well, and whether it still is.
 
-The judge, which looks at everything at once, is part of the modules' shared code (playbooks/plugins/module_utils). A
+The judge, which looks at everything at once, is part of the modules' shared code (module_utils/drift). A
 baseline brings it to the machine, compiled there, together with the modules of ours that it calls; later a few hundred
 bytes over one SSH connection have it judge.
 """
@@ -15,16 +15,15 @@ import time
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.hosts.many import Call, Outcome, call_all
-from gridmill.operations.playbooks import ROOT, playbook_digest
+from gridmill.operations.playbooks import PLACE, PLAYBOOKS, playbook_digest
 from gridmill.operations.record.ledger import host_digests
 
 SCHEMA = "gridmill.baseline/v1"
-SHARED = "ansible/module_utils/gridmill_node"
 PROGRAM = """\
 import json, os, sys
 PLACE = "/var/lib/gridmill/judge.zip"
@@ -41,12 +40,13 @@ if code := request.pop("code", None):
             head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(text)
             place.writestr(name + "c", head + compiled)
     os.replace(PLACE + ".new", PLACE)
-if os.path.exists(PLACE):
-    sys.path.insert(0, PLACE)
-    from ansible.module_utils.gridmill_node import drift_check
-    answer = drift_check.answer_to(request)
-else:
+sys.path.insert(0, PLACE)
+try:
+    from ansible_collections.gridmill.site.plugins.module_utils.drift import check
+except ModuleNotFoundError:  # nothing is recorded here, or nothing that this version could compare with
     answer = {{"schema": "{schema}", "scopes": {{}}}}
+else:
+    answer = check.answer_to(request)
 print(json.dumps(answer))
 """
 """What runs on a machine; Python reads it from its standard input."""
@@ -131,18 +131,15 @@ def record_all(
     return _ask(document.connection, {name: document.addresses[name] for name in items}, requests)
 
 
-def program_code(playbooks: Path = ROOT / "playbooks") -> bytes:
+def program_code(playbooks: Path = PLAYBOOKS) -> bytes:
     """The judge and our modules as an archive; the same for the same checkout."""
-    shared = playbooks / "plugins" / "module_utils" / "gridmill_node"
-    modules = [*playbooks.glob("plugins/modules/*.py"), *playbooks.glob("roles/*/library/*.py")]
-    texts = {
-        "ansible/__init__.py": "",
-        "ansible/module_utils/__init__.py": "",
-        "ansible/module_utils/basic.py": "from ansible.module_utils.gridmill_node.stand_in import AnsibleModule\n",
-        "gridmill_modules/__init__.py": "",
-        **{f"{SHARED}/{path.name}": path.read_text(encoding="utf-8") for path in shared.glob("*.py")},
-        **{f"gridmill_modules/{path.name}": path.read_text(encoding="utf-8") for path in modules},
-    }
+    plugins = playbooks / PLACE / "plugins"
+    sources = [path for kind in ("modules", "module_utils") for path in plugins.glob(f"{kind}/**/*.py")]
+    texts = {str(path.relative_to(playbooks / PLACE.parts[0])): path.read_text(encoding="utf-8") for path in sources}
+    stand_in = "ansible_collections.gridmill.site.plugins.module_utils.drift.stand_in"
+    texts["ansible/module_utils/basic.py"] = f"from {stand_in} import AnsibleModule\n"
+    packages = {str(parent) for name in texts for parent in PurePosixPath(name).parents} - {"."}
+    texts = {**{f"{package}/__init__.py": "" for package in packages}, **texts}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in sorted(texts.items()):
