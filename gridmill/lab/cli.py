@@ -1,4 +1,4 @@
-"""The command line: `python -m gridmill.lab up|down|status|ssh|logs|restart|unplug|throttle|plug|check`."""
+"""The command line: `python -m gridmill.lab up|down|status|snapshot|restore|...`."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from pathlib import Path
 
 from gridmill import lab
 from gridmill.core.errors import ProblemsError
-from gridmill.lab import faults, host_check, site, status
+from gridmill.lab import faults, host_check, site, snapshots, status
 from gridmill.lab.errors import LabError
 from gridmill.lab.layout import SitePaths, lab_state
 from gridmill.lab.progress import Progress
-from gridmill.lab.rack import RackedSite, decode, load_rack
+from gridmill.lab.rack import RackedHost, RackedSite, decode, load_rack
 from gridmill.lab.site import LabSite
+
+DEFAULT_STACK = Path("Pulumi.lab.yaml")
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m gridmill.lab", description=lab.__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--stack", type=Path, default=Path("Pulumi.lab.yaml"), help="stack definition of the site")
+    common.add_argument("--stack", type=Path, default=DEFAULT_STACK, help="stack definition of the site")
     commands = top.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", parents=[common], help="rack and boot what the plan lists")
     up.add_argument("--prune", action="store_true", help="remove machines that are no longer planned")
-    down = commands.add_parser("down", parents=[common], help="end the site; caches stay")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument(
+        "--stack", type=Path, help=f"stack definition of the site; {DEFAULT_STACK} when no other site stands"
+    )
+    down = commands.add_parser("down", parents=[named], help="end the site; caches and snapshots stay")
     down.add_argument("--keep-machines", action="store_true", help="keep what the machines stored, for the next up")
     shown = commands.add_parser("status", parents=[common], help="what stands and runs")
     shown.add_argument("--json", action="store_true", help="as JSON")
@@ -47,6 +53,13 @@ def parser() -> argparse.ArgumentParser:
     slow.add_argument("kbit", type=int, help="kbit/s each way; what does not fit into a short queue is lost")
     plug = commands.add_parser("plug", parents=[common], help="put back what was pulled or made slow")
     plug.add_argument("node", help="name of a machine")
+    kept = commands.add_parser("snapshot", parents=[common], help="keep the site as it is: disks, keys, Pulumi's state")
+    kept.add_argument("name", help="name of the snapshot")
+    back = commands.add_parser("restore", parents=[common], help="put the site back as a snapshot has it, and boot it")
+    back.add_argument("name", help="name of a snapshot; what was stored since is lost")
+    listed = commands.add_parser("snapshots", parents=[common], help="the snapshots of the site")
+    listed.add_argument("--remove", metavar="NAME", help="forget this one")
+    listed.add_argument("--json", action="store_true", help="as JSON")
     checked = commands.add_parser("check", help="what this host lacks for the lab")
     checked.add_argument("--packages", action="store_true", help="only the missing system packages, one a line")
     return top
@@ -80,9 +93,11 @@ def _dispatch(options: argparse.Namespace) -> int:
         host_check.require(host_check.find_missing())
         site.up(_site(load_rack(options.stack)), options.stack, prune=options.prune)
         return 0
-    standing = _site(saved_rack(options.stack))
+    standing = _site(saved_rack(options.stack or only_stack()))
     if options.command == "down":
         site.down(standing, keep_machines=options.keep_machines)
+    elif options.command in {"snapshot", "restore", "snapshots"}:
+        _snapshots(standing, options)
     elif options.command == "restart":
         site.restart(standing, options.node)
     elif options.command == "unplug":
@@ -96,7 +111,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     elif options.command == "logs":
         return _logs(standing, options.node, options.lines)
     else:
-        found = status.collect(standing)
+        found = status.collect(standing, planned_hosts(options.stack))
         sys.stdout.write((json.dumps(found, indent=2) if options.json else status.render(found)) + "\n")
         return 0 if status.is_up(found) else 3
     return 0
@@ -104,6 +119,41 @@ def _dispatch(options: argparse.Namespace) -> int:
 
 def _site(rack: RackedSite) -> LabSite:
     return LabSite(rack=rack, paths=SitePaths(rack.name), progress=Progress())
+
+
+def _snapshots(standing: LabSite, options: argparse.Namespace) -> None:
+    if options.command == "snapshot":
+        snapshots.snapshot(standing, options.name)
+    elif options.command == "restore":
+        host_check.require(host_check.find_missing())
+        snapshots.restore(standing, options.name)
+    elif options.remove:
+        snapshots.remove(standing, options.remove)
+    elif options.json:
+        sys.stdout.write(json.dumps(snapshots.as_data(standing.paths), indent=2) + "\n")
+    else:
+        sys.stdout.write(snapshots.render(standing.paths) + "\n")
+
+
+def only_stack() -> Path:
+    """The default stack; LabError when another site stands, since nobody said which one is meant."""
+    found = {}
+    for path in sorted(lab_state().glob("*/rack.json")):
+        saved = json.loads(path.read_text())
+        if _site(decode(saved["rack"])).standing():
+            found[path.parent.name] = Path(saved["stack"])
+    if all(stack == DEFAULT_STACK.resolve() for stack in found.values()):
+        return DEFAULT_STACK
+    listed = "".join(f"\n  {name}: python -m gridmill.lab down --stack {stack}" for name, stack in found.items())
+    raise LabError(f"which virtual site is to end? These stand:{listed}")
+
+
+def planned_hosts(stack: Path) -> tuple[RackedHost, ...]:
+    """What the definition lists now; nothing while it is being edited and not valid."""
+    try:
+        return load_rack(stack).hosts
+    except (LabError, ProblemsError):
+        return ()
 
 
 def saved_rack(stack: Path) -> RackedSite:

@@ -10,7 +10,6 @@ from gridmill.lab.processes import run
 from gridmill.lab.site import LabSite, boot_again
 
 _PORT = "host0"  # what systemd-nspawn calls a machine's end of its cable
-_END_SECONDS = 10.0
 _BURST_BYTES = 4096
 _QUEUE_BYTES = 12_000  # eight full frames: more are dropped, as a saturated uplink does
 
@@ -20,11 +19,9 @@ def unplug(site: LabSite, name: str, *, power: bool) -> None:
     host = site.host(name)
     machine = site.machine(host.name)
     if power:
-        record = machine.running()
-        if record is None:
+        if machine.running() is None:
             raise LabError(f"{host.name} is off already", f"python -m gridmill.lab plug {host.name}")
-        record.kill(_END_SECONDS)
-        machine.end_left_overs()
+        machine.kill()
         site.progress.line(host.name, "power pulled")
         return
     run(["ip", "link", "set", "dev", port_of(machine, host.name), "down"])

@@ -45,6 +45,16 @@ class SitePaths:
         return self.state / "machines"
 
     @property
+    def snapshots(self) -> Path:
+        """One directory per snapshot; they stay when the site is ended."""
+        return self.state / "snapshots"
+
+    @property
+    def layers(self) -> Path:
+        """What machines had changed when a snapshot was made: never written again, shared by machines and snapshots."""
+        return self.state / "layers"
+
+    @property
     def packages(self) -> Path:
         """The site's own package repository, bound read-only into every machine."""
         return self.state / "packages"
@@ -82,7 +92,7 @@ class MachinePaths:
 
     @property
     def upper(self) -> Path:
-        """What the machine changed against the shared root file system."""
+        """What the machine changed against the layers below it."""
         return self.base / "upper"
 
     @property

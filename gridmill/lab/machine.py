@@ -9,9 +9,11 @@ import stat
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gridmill.lab import cgroups, nspawn
 from gridmill.lab.keys import write_atomically
+from gridmill.lab.layers import lowers
 from gridmill.lab.layout import MachinePaths
 from gridmill.lab.mounts import discard, is_mounted, mount_overlay, unmount
 from gridmill.lab.network import mac_address
@@ -47,10 +49,14 @@ class Machine:
 
     def rootfs(self) -> Path | None:
         """The root file system that it was racked on; None when racking was never completed."""
+        found = self._racked().get("rootfs")
+        return Path(found) if found else None
+
+    def _racked(self) -> dict[str, Any]:
         try:
-            return Path(json.loads(self.paths.racked.read_text())["rootfs"])
-        except (FileNotFoundError, ValueError, KeyError):
-            return None
+            return dict(json.loads(self.paths.racked.read_text()))
+        except (FileNotFoundError, ValueError):
+            return {}
 
     def running(self) -> ProcessRecord | None:
         """The machine's process when it runs."""
@@ -58,9 +64,10 @@ class Machine:
         return record if record and record.is_alive() else None
 
     def mount(self, rootfs: Path) -> None:
-        """Mount the machine's root file system unless it is mounted."""
+        """Mount the machine's root file system unless it is mounted; layers of snapshots lie above the shared one."""
         if not is_mounted(self.paths.root):
-            mount_overlay(lower=rootfs, upper=self.paths.upper, work=self.paths.work, target=self.paths.root)
+            below = [*lowers(self.paths.racked), rootfs]
+            mount_overlay(lowers=below, upper=self.paths.upper, work=self.paths.work, target=self.paths.root)
 
     def complete_racking(self, rootfs: Path, host: RackedHost) -> None:
         """Record that the machine stands in the rack."""
@@ -69,10 +76,7 @@ class Machine:
 
     def place(self) -> dict[str, object]:
         """Where and as what the machine was racked; empty when it is not."""
-        try:
-            return dict(json.loads(self.paths.racked.read_text())["place"])
-        except (FileNotFoundError, ValueError, KeyError):
-            return {}
+        return dict(self._racked().get("place", {}))
 
     def make_devices(self, gpus: int) -> None:
         """Make the machine's own device nodes: FUSE, and for simulated GPUs one number each and a control device.
@@ -139,12 +143,19 @@ class Machine:
         """Memory that the machine holds; None when it is down or the host does not count."""
         return cgroups.memory_bytes(self.groups())
 
-    def stop(self) -> bool:
-        """Shut the machine down in order, or kill it when that takes too long. True when order was enough."""
+    def stop(self, seconds: float = STOP_SECONDS) -> bool:
+        """Shut the machine down in order, or kill it when that takes longer. True when order was enough."""
         record = self.running()
-        orderly = record is None or record.stop(grace_seconds=STOP_SECONDS)
+        orderly = record is None or record.stop(grace_seconds=seconds)
         self.end_left_overs()
         return orderly
+
+    def kill(self) -> None:
+        """End the machine at once, as without power."""
+        record = self.running()
+        if record:
+            record.kill(_END_SECONDS)
+        self.end_left_overs()
 
     def end_left_overs(self) -> None:
         """End and remove what a machine without its supervising process left on the host."""
@@ -168,7 +179,7 @@ class Machine:
 
     def wipe_unfinished(self) -> None:
         """Remove what an interrupted racking left, so that racking starts from nothing."""
-        self.end_left_overs()
+        self.kill()
         discard(self.paths.base)
 
 

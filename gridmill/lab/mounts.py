@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from gridmill.lab.errors import LabError
@@ -25,24 +26,17 @@ def is_mounted(path: Path) -> bool:
     return path.resolve() in mount_points()
 
 
-def mount_overlay(*, lower: Path, upper: Path, work: Path, target: Path) -> None:
-    """Mount an overlay; the directories are made when they are missing."""
-    for path in (lower, upper, work, target):
+def mount_overlay(*, lowers: Sequence[Path], upper: Path, work: Path, target: Path) -> None:
+    """Mount an overlay, `lowers` from the uppermost down; the directories that are written to are made when missing."""
+    for path in (*lowers, upper, work, target):
         if set(str(path)) & set(":,\\"):
             raise LabError(f"{path}: an overlay can't be mounted from a path with ':', ',' or a backslash")
     for path in (upper, work, target):
         path.mkdir(parents=True, exist_ok=True)
-    run(
-        [
-            "mount",
-            "-t",
-            "overlay",
-            "overlay",
-            "-o",
-            f"lowerdir={lower},upperdir={upper},workdir={work}",
-            str(target),
-        ]
-    )
+    options = f"lowerdir={':'.join(map(str, lowers))},upperdir={upper},workdir={work}"
+    # newer programs hand over each option by itself, and the kernel takes 255 bytes of one: too few for some layers
+    environment = {"LIBMOUNT_FORCE_MOUNT2": "always"}
+    run(["mount", "-t", "overlay", "overlay", "-o", options, str(target)], environment=environment)
 
 
 def unmount(path: Path) -> None:

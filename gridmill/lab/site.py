@@ -6,17 +6,17 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gridmill.lab import keys, meters, network, packages, proxy
+from gridmill.lab import keys, layers, meters, network, packages, proxy
 from gridmill.lab.errors import LabError
 from gridmill.lab.layout import SitePaths
 from gridmill.lab.machine import Machine, place_of
-from gridmill.lab.mirrors import Mirrors, choose, host_apt_settings, host_sources
+from gridmill.lab.mirrors import AptSettings, Mirrors, choose, host_apt_settings, host_sources
 from gridmill.lab.mounts import is_mounted
 from gridmill.lab.progress import Progress
 from gridmill.lab.rack import RackedHost, RackedSite, decode, encode
@@ -96,28 +96,55 @@ class LabSite:
             yield
 
 
+@dataclass(frozen=True)
+class Services:
+    """What runs on this host for a site's machines, beside them."""
+
+    mirrors: Mirrors
+    settings: AptSettings
+    proxy_url: str
+    packages: list[Path]
+    packages_digest: str
+
+
+def serve(site: LabSite) -> Services:
+    """Bring network, package proxy and packages up as far as they are not."""
+    mirrors, settings = choose(host_sources(), os.environ), host_apt_settings()
+    if network.bring_up(site.bridge):
+        kept = " and ".join(site.bridge.supernets)
+        site.progress.line("network", f"bridge {site.bridge.name} {site.bridge.interface}, nothing leaves {kept}")
+    proxy_settings = _proxy_settings(site, mirrors, settings.proxy)
+    if proxy.ensure_running(site.paths, proxy_settings):
+        site.progress.line("package proxy", f"{proxy_settings.url}, to {', '.join(sorted(_names(mirrors)))}")
+    built = packages.build(site.progress)
+    return Services(mirrors, settings, proxy_settings.url, built, packages.publish(site.paths, built))
+
+
+def write_rack(site: LabSite, stack: Path) -> None:
+    """Record what is racked from now on, and of which stack."""
+    keys.write_atomically(
+        site.paths.rack,
+        json.dumps({"stack": str(stack.resolve()), "rack": encode(site.rack)}, indent=1) + "\n",
+    )
+
+
 def up(site: LabSite, stack: Path, *, prune: bool) -> None:
     """Bring the virtual site up; what runs already is left alone."""
     with site.locked():
         rack, progress = site.rack, site.progress
         for path in (rack.identity_file, rack.known_hosts_file):
             keys.check_inside(Path(path), site.paths.state, "the site's SSH file")
-        mirrors, settings = choose(host_sources(), os.environ), host_apt_settings()
         _check_same_network(site)
         network.check_no_clash(site.bridge)
-        keys.write_atomically(
-            site.paths.rack,
-            json.dumps({"stack": str(stack.resolve()), "rack": encode(rack)}, indent=1) + "\n",
+        write_rack(site, stack)
+        services = serve(site)
+        rootfs = ensure_rootfs(
+            services.mirrors,
+            services.settings,
+            user=rack.bootstrap_user,
+            proxy=services.proxy_url,
+            progress=progress,
         )
-        if network.bring_up(site.bridge):
-            kept = " and ".join(site.bridge.supernets)
-            progress.line("network", f"bridge {site.bridge.name} {site.bridge.interface}, nothing leaves {kept}")
-        proxy_settings = _proxy_settings(site, mirrors, settings.proxy)
-        if proxy.ensure_running(site.paths, proxy_settings):
-            progress.line("package proxy", f"{proxy_settings.url}, to {', '.join(sorted(_names(mirrors)))}")
-        rootfs = ensure_rootfs(mirrors, settings, user=rack.bootstrap_user, proxy=proxy_settings.url, progress=progress)
-        built = packages.build(progress)
-        packages_digest = packages.publish(site.paths, built)
         common = RackingSite(
             name=rack.name,
             prefix_length=rack.prefix_length,
@@ -126,7 +153,7 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
             user=rack.bootstrap_user,
             authorized_key=keys.ensure_ssh_key(Path(rack.identity_file), comment=f"gridmill-lab-{rack.name}"),
             packages_key=packages.public_key(site.paths),
-            proxy_url=proxy_settings.url,
+            proxy_url=services.proxy_url,
         )
         for name in site.unplanned():
             if prune:
@@ -137,11 +164,16 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
         for host in rack.hosts:
             _rack(site, host, common, rootfs, prune=prune)
         write_known_hosts(site)
-        _start(site, [host for host in rack.hosts if not site.machine(host.name).running()])
-        _in_parallel(rack.hosts, lambda host: _make_ready(site, host, packages_digest))
-        if meters.ensure_running(site.paths, rack, site.bridge, built):
-            progress.line("meters", f"simulated, {', '.join(sorted(rack.meters['meters']))}")
+        start(site, rack.hosts, services)
         progress.line(f"simulated site {rack.name}", f"{len(rack.hosts)} machines up")
+
+
+def start(site: LabSite, hosts: Sequence[RackedHost], services: Services) -> None:
+    """Boot those of the machines that are off, wait until all are ready, and start the meters that look at them."""
+    _start(site, [host for host in hosts if not site.machine(host.name).running()])
+    in_parallel(hosts, lambda host: _make_ready(site, host, services.packages_digest))
+    if meters.ensure_running(site.paths, site.rack, site.bridge, services.packages):
+        site.progress.line("meters", f"simulated, {', '.join(sorted(site.rack.meters['meters']))}")
 
 
 def _names(mirrors: Mirrors) -> set[str]:
@@ -225,13 +257,14 @@ def write_known_hosts(site: LabSite) -> None:
         keys.write_atomically(path, text)
 
 
-def _start(site: LabSite, hosts: list[RackedHost]) -> None:
+def _start(site: LabSite, hosts: Sequence[RackedHost]) -> None:
     for host in hosts:
         site.machine(host.name).boot(bridge=site.bridge.name, packages=site.paths.packages)
         site.progress.line(host.name, "booting")
 
 
-def _in_parallel(hosts: tuple[RackedHost, ...], work: Callable[[RackedHost], None]) -> None:
+def in_parallel(hosts: Sequence[RackedHost], work: Callable[[RackedHost], None]) -> None:
+    """Do something with several machines at once; LabError with the complaints of all that failed."""
     with ThreadPoolExecutor(max_workers=8) as pool:
         futures = [(host, pool.submit(work, host)) for host in hosts]
     failures = []
@@ -279,7 +312,7 @@ def _refresh_packages(site: LabSite, host: RackedHost, machine: Machine, digest:
 
 
 def down(site: LabSite, *, keep_machines: bool) -> None:
-    """End the virtual site; caches and the site's keys stay, the machines only with `keep_machines`."""
+    """End the virtual site; caches, snapshots and the site's keys stay, the machines only with `keep_machines`."""
     with site.locked():
         names = site.standing()
 
@@ -293,12 +326,18 @@ def down(site: LabSite, *, keep_machines: bool) -> None:
 
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(end, names))
-        proxy.stop(site.paths)
-        meters.stop(site.paths, site.bridge)
-        network.take_down(site.bridge)
+        stop_services(site)
+        layers.collect(site.paths)
         if not keep_machines:
             Path(site.rack.known_hosts_file).unlink(missing_ok=True)
         site.progress.line(f"simulated site {site.rack.name}", "down")
+
+
+def stop_services(site: LabSite) -> None:
+    """End what runs on this host for a site whose machines are off."""
+    proxy.stop(site.paths)
+    meters.stop(site.paths, site.bridge)
+    network.take_down(site.bridge)
 
 
 def restart(site: LabSite, name: str) -> None:
@@ -315,11 +354,25 @@ def restart(site: LabSite, name: str) -> None:
 
 def boot_again(site: LabSite, host: RackedHost) -> None:
     """Boot a machine that stands and is off, with its disk; LabError for one that was never racked."""
-    machine = site.machine(host.name)
-    racked_on = machine.rootfs()
-    if racked_on is None:
-        raise LabError(f"{host.name} is not racked", "python -m gridmill.lab up")
-    machine.mount(racked_on)
-    _start(site, [host])
-    marker = machine.paths.base / "packages.digest"
-    _make_ready(site, host, marker.read_text() if marker.exists() else "")
+    boot_all(site, [host])
+
+
+def mount(site: LabSite, hosts: Sequence[RackedHost]) -> None:
+    """Mount the disks of machines that stand; LabError for one that was never racked."""
+    for host in hosts:
+        racked_on = site.machine(host.name).rootfs()
+        if racked_on is None:
+            raise LabError(f"{host.name} is not racked", "python -m gridmill.lab up")
+        site.machine(host.name).mount(racked_on)
+
+
+def boot_all(site: LabSite, hosts: Sequence[RackedHost]) -> None:
+    """The same for several, which boot side by side."""
+    mount(site, hosts)
+    _start(site, hosts)
+
+    def make_ready(host: RackedHost) -> None:
+        marker = site.machine(host.name).paths.base / "packages.digest"
+        _make_ready(site, host, marker.read_text() if marker.exists() else "")
+
+    in_parallel(hosts, make_ready)

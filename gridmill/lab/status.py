@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gridmill.lab import meters, network, proxy
+from gridmill.lab.rack import RackedHost
 from gridmill.lab.site import LabSite
 from gridmill.lab.ssh import port_answers
 
 _MIB = 2**20
 
 
-def collect(site: LabSite) -> dict[str, Any]:
-    """State of a virtual site as plain data: memory in bytes, uptime in seconds."""
-    planned = {host.name: host for host in site.rack.hosts}
+def collect(site: LabSite, added: Sequence[RackedHost] = ()) -> dict[str, Any]:
+    """State of a virtual site as plain data: memory in bytes, uptime in seconds.
+
+    `added` are the machines of the definition as it is now: those that nobody racked yet are listed as well.
+    """
+    planned = {host.name: host for host in (*site.rack.hosts, *added)}
     machines = []
-    for name in [*planned, *site.unplanned()]:
+    for name in [*planned, *sorted(set(site.unplanned()) - set(planned))]:
         host = planned.get(name)
         machine = site.machine(name)
         process = machine.running()
@@ -73,7 +78,7 @@ def render(status: dict[str, Any]) -> str:
             (
                 machine["name"] if machine["planned"] else f"{machine['name']} (not planned)",
                 machine["address"] or "-",
-                machine["state"] if machine["racked"] else "not racked",
+                machine["state"] if machine["racked"] else "not racked (lab up)",
                 str(machine["pid"] or "-"),
                 "-" if memory is None else f"{memory / _MIB:.0f} MiB",
                 "-" if uptime is None else _duration(uptime),
