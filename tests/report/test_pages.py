@@ -12,6 +12,7 @@ import pytest
 
 from gridmill.compare.measured import GpuReading, NodeReading
 from gridmill.compare.metered import MeterReading
+from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import load_definition
@@ -79,7 +80,9 @@ def test_a_page_of_what_was_measured(plan: SitePlan, report: PowerReport) -> Non
         fourth: NodeReading(node_w=99_000.0, cpu_w=80.0),
     }  # fmt: skip
     over = MeterReading(99_000.0, (40_000.0, 30_000.0, 29_000.0), (173.9, 130.4, 126.1))
-    meters = {meter.key: over if number == 0 else MeterReading() for number, meter in enumerate(plan.of(MetersPlan).meters)}
+    meters = {
+        meter.key: over if number == 0 else MeterReading() for number, meter in enumerate(plan.of(MetersPlan).meters)
+    }
     text = power_page(plan, report, readings, "2026-11-28 10:00 UTC", meters)
     found = Page(text)
     assert "Measured 2026-11-28 10:00 UTC" in found.text
