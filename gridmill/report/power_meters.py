@@ -1,16 +1,17 @@
-"""What meters say, for people: a table for the terminal, cells and sections for the power page."""
+"""What meters say, for people: a table for the terminal, cells for the power page."""
 
 from __future__ import annotations
 
-from html import escape
+from dataclasses import dataclass
 
 from gridmill.compare.metered import MeterFindings, MeterReading, MeterReadings, metered_w
 from gridmill.core.units import kilowatts
 from gridmill.features.meters.plan import MeterPlan, MetersPlan
 from gridmill.kernel.site_plan import SitePlan
+from gridmill.report.figures import Figure
 from gridmill.report.tables import columns
 
-SIMULATED = '<span class="sim">simulated</span>'
+PHASES = 3
 
 
 def meters_table(plan: SitePlan, readings: MeterReadings, found: MeterFindings) -> str:
@@ -55,66 +56,60 @@ def _feeds_without_meter(plan: SitePlan) -> list[str]:
     return sorted({feed for feeds in plan.of(MetersPlan).pdus.values() for feed in feeds} - own)
 
 
-def measured_cell(plan: SitePlan, readings: MeterReadings | None, pod: str = "", rack: str = "", feed: str = "") -> str:
+def measured_cell(
+    plan: SitePlan, readings: MeterReadings | None, pod: str = "", rack: str = "", feed: str = ""
+) -> tuple[Figure, ...]:
     """What the level's own meter tells, or its PDUs together; empty where nothing does."""
     if readings is None:
-        return ""
+        return ()
     for meter in plan.of(MetersPlan).meters:
         if (meter.pod, meter.rack, meter.feed) == (pod, rack, feed):
             return _reading(meter, readings.get(meter.key, MeterReading(complaint="not asked")))
     watts = metered_w(plan, readings, pod=pod, rack=rack, feed=feed) if pod or feed else None
     if watts is None:
-        return ""
+        return ()
     simulated = any(meter.simulated for meter in plan.of(MetersPlan).meters if meter.pod)
-    return f"PDUs {kilowatts(round(watts))}{_mark(simulated=simulated)}"
+    return (Figure(f"PDUs {kilowatts(round(watts))}", simulated=simulated),)
 
 
-def _reading(meter: MeterPlan, reading: MeterReading) -> str:
+def _reading(meter: MeterPlan, reading: MeterReading) -> tuple[Figure, ...]:
     if reading.power_w is None:
-        return '<span class="note">did not answer</span>'
+        return (Figure("did not answer", "note"),)
     limit = meter.limit_w
-    over = limit is not None and reading.power_w > limit
-    text = f"{kilowatts(round(reading.power_w))}{_mark(simulated=meter.simulated)}"
+    measured = Figure(kilowatts(round(reading.power_w)), simulated=meter.simulated)
     if limit is None:
-        return text
+        return (measured,)
+    over = reading.power_w > limit
     left = kilowatts(round(abs(limit - reading.power_w)))
-    return f'{text}<br><span class="{"bad" if over else ""}">{left} {"over" if over else "left"}</span>'
+    return (measured, Figure(f"{left} {'over' if over else 'left'}", "bad" if over else ""))
 
 
-def phases(plan: SitePlan, readings: MeterReadings | None) -> str:
-    """A table of phases beside their limits; empty without readings."""
-    rows = [
-        f"<tr><td>{escape(meter.name[:1].upper() + meter.name[1:])}</td>"
-        + "".join(f'<td class="n">{_phase(meter, reading, number)}</td>' for number in range(3))
-        + f'<td class="n">{kilowatts(meter.phase_limit_w) if meter.phase_limit_w is not None else "-"}</td></tr>'
+@dataclass(frozen=True)
+class MeteredPhases:
+    """A meter's phases beside their limit."""
+
+    name: str
+    phases: tuple[tuple[Figure, ...], ...]
+    limit_w: int | None
+
+
+def metered_phases(plan: SitePlan, readings: MeterReadings | None) -> list[MeteredPhases]:
+    """Of each meter that told its phases."""
+    return [
+        MeteredPhases(
+            meter.name[:1].upper() + meter.name[1:],
+            tuple(_phase(meter, reading, number) for number in range(PHASES)),
+            meter.phase_limit_w,
+        )
         for meter in plan.of(MetersPlan).meters
         if (reading := (readings or {}).get(meter.key)) and reading.phase_power_w
     ]
-    if not rows:
-        return ""
-    heads = "<th>Meter of</th>" + "".join(f'<th class="n">{head}</th>' for head in ("L1", "L2", "L3", "Limit"))
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _phase(meter: MeterPlan, reading: MeterReading, number: int) -> str:
+def _phase(meter: MeterPlan, reading: MeterReading, number: int) -> tuple[Figure, ...]:
     if number >= len(reading.phase_power_w):
-        return "-"
+        return ()
     watts = reading.phase_power_w[number]
     over = meter.phase_limit_w is not None and watts > meter.phase_limit_w
     current = f", {reading.phase_current_a[number]:.1f} A" if number < len(reading.phase_current_a) else ""
-    text = f"{kilowatts(round(watts))}{current}{_mark(simulated=meter.simulated)}"
-    return f'<span class="bad">{text}</span>' if over else text
-
-
-def findings_rows(found: MeterFindings) -> list[str]:
-    """Rows of the page's list of what is not as planned."""
-    kinds = (("bad", found.problems), ("note", found.notes))
-    return [
-        f'<tr><td>{escape(name)}</td><td class="{kind}">{escape(text)}</td></tr>'
-        for kind, items in kinds
-        for name, text in items
-    ]
-
-
-def _mark(*, simulated: bool) -> str:
-    return f" {SIMULATED}" if simulated else ""
+    return (Figure(f"{kilowatts(round(watts))}{current}", "bad" if over else "", simulated=meter.simulated),)

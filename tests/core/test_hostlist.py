@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,17 @@ node_names = st.builds(
     st.integers(1, 130),
     st.integers(1, 63),
 )
+any_names = st.one_of(
+    node_names,
+    st.builds(lambda number, width: f"n{number:0{width}d}", st.integers(0, 120), st.integers(1, 4)),
+    st.sampled_from(["login", "a1b", "a2b", "x1y2z3", "x1y2z4", "x2y2z3"]),
+)
+"""Zero-padded beside others, without a number at the end, with three numbers."""
+
+
+def others_reading(expressions: str) -> set[str]:
+    """What ClusterShell understands by them."""
+    return set(NodeSet(expressions, resolver=RESOLVER_NOGROUP))
 
 
 @pytest.mark.parametrize(
@@ -63,3 +75,15 @@ def test_names_of_several_expressions() -> None:
         *("p-r1-u01", "p-r1-u09", "p-r2-u01", "p-r2-u09", "login", "n1", "n2"),
     ]
     assert list(names("")) == []
+
+
+@given(st.sets(any_names, max_size=60))
+def test_others_read_the_same(names_: set[str]) -> None:
+    expressions = ",".join(fold(names_))
+    assert others_reading(expressions) == names_
+    assert set(names(expressions)) == names_
+
+
+@given(st.sets(any_names, max_size=60))
+def test_what_others_write_is_read(names_: set[str]) -> None:
+    assert set(names(str(NodeSet.fromlist(sorted(names_), resolver=RESOLVER_NOGROUP)))) == names_

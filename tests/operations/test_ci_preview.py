@@ -99,16 +99,14 @@ def test_power_and_resources_before_and_after(lab_plan: SitePlan) -> None:
     }  # fmt: skip
     text = markdown(found)
     assert "| pod-a | 22.4 kW | 12.2 kW | 11.8 kW |" in text
-    assert "<td>11.8 kW</td>" in page(found)
+    assert '<td class="n">11.8 kW</td>' in page(found)
 
 
 def test_the_comment(lab_plan: SitePlan) -> None:
     text = markdown(report(lab_plan))
     assert text.splitlines()[:3] == ["<!-- gridmill-preview: lab -->", "## Preview of lab", ""]
     assert "*simulated site*" in text and "**Needs approval.**" in text
-    assert (
-        "<summary>2 machines pod-a-r1-u\\[01,09\\]: 2 changes, reconfigure (reconfigure: slurmd is restarted)" in text
-    )
+    assert "<summary>2 machines pod-a-r1-u[01,09]: 2 changes, reconfigure (reconfigure: slurmd is restarted)" in text
     assert text.count("<details>") == text.count("</details>") == 2
     assert "units: restart slurmd" in text
 
