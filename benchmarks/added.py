@@ -1,8 +1,8 @@
 """One node is added to a pod of 10, and to one of 1,000: is it the same work?
 
 `python -m benchmarks added` works as root on SSH hosts that it makes itself. The runner (`operations.converge apply`,
-in a copy of this checkout whose `pod.yml` has the items of benchmarks/apply.py, and a check) gets the document of a pod
-with one node more than the ledger on its controller knows. sshd's log says how many connections that took, and to whom.
+in a copy of this checkout that has a role with the items of benchmarks/apply.py, and a check) gets the document of a
+pod with one node more than the ledger on its controller knows. Its log says how many connections that took, to whom.
 Told is the median of GRIDMILL_BENCH_RUNS (5), in turns.
 """
 
@@ -25,6 +25,7 @@ from benchmarks.measure import PYTHON, ROOT, Row, run
 from benchmarks.ssh_hosts import address, in_private, ssh_hosts
 from gridmill.documents import SCHEMA
 from gridmill.operations.document import Connection, read_document
+from gridmill.operations.playbooks import ROLES
 from gridmill.operations.record.ledger import Entry, Ledger, host_digests
 
 KIND = "added"
@@ -64,16 +65,18 @@ class Pod:
             copy = shutil.copyfile if (ROOT / name).is_file() else shutil.copytree
             copy(ROOT / name, self.checkout / name)
         play, *_ = yaml.safe_load(self.items.playbook.read_text(encoding="utf-8"))
-        verified = {**play, "name": "Verification", "tasks": [], "roles": ["gridmill.site.verify"]}
-        plays = [{**one, "hosts": "all:!controllers"} for one in (play, verified)]
-        (self.checkout / "playbooks" / "pod.yml").write_text(yaml.safe_dump(plays, sort_keys=False), encoding="utf-8")
-        shutil.copyfile(directory / "file.j2", self.checkout / "playbooks" / "file.j2")
+        role = self.checkout / ROLES.relative_to(ROOT) / "bench"
+        for part in ("tasks", "templates"):
+            (role / part).mkdir(parents=True)
+        (role / "tasks" / "main.yml").write_text(yaml.safe_dump(play["tasks"], sort_keys=False), encoding="utf-8")
+        shutil.copyfile(directory / "file.j2", role / "templates" / "file.j2")
 
     def document(self, count: int) -> dict[str, Any]:
         """The document of a pod of so many nodes."""
         connection = self.items.connection
         return {
-            "schema": SCHEMA, "site": "bench", "scope": SCOPE, "playbook": "pod.yml", "domain": "bench.gridmill.test",
+            "schema": SCHEMA, "site": "bench", "scope": SCOPE, "domain": "bench.gridmill.test",
+            "roles": [{"role": name, "hosts": "all:!controllers"} for name in ("bench", "verify")],
             "decommission": "decommission_pod.yml",
             "connection": {
                 "user": connection.user, "identityFile": str(connection.identity_file),

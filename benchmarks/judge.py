@@ -73,9 +73,7 @@ class State:
         items: list[dict[str, Any]] = [{"kind": "file", "name": str(path)} for path in (*self.files, *self.directories)]
         package = {"kind": "package", "pattern": "", "held": False, "absent": False}
         items += [{"kind": "dpkg", "name": "packages"}, *({**package, "name": name} for name in self.packages)]
-        document = ConvergeDocument(
-            SCOPE, SCOPE, "pod.yml", None, self.connection, (), {"host": address(0)}, {"hosts": {}}
-        )
+        document = ConvergeDocument(SCOPE, SCOPE, None, None, self.connection, (), {"host": address(0)}, {"hosts": {}})
         (answer,) = record_all(document, {"host": items}, {"host": ("digest", "plan")}).values()
         if answer.complaint or answer.refused:
             raise RuntimeError(f"not recorded: {answer}")

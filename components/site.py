@@ -10,7 +10,7 @@ from pulumi_command import local
 from gridmill.compare.change import Holdings
 from gridmill.documents import documents, phase_of
 from gridmill.kernel.site_plan import SitePlan
-from gridmill.operations.playbooks import playbook_digest
+from gridmill.operations.digests import phase_digests
 
 from .ansible_run import PhaseRun, document_digest
 from .composed import Composed
@@ -93,7 +93,7 @@ class PlannedSite(pulumi.ComponentResource):
         acceptance: local.Command | None = None
         for scope, document in phases.items():
             row = phase_of(scope)
-            digests = {"roles": playbook_digest()} if row.follows_roles else {}
+            digests = phase_digests(document) if row.follows_roles else {}
             digests |= {"site": document_digest(done)} if row.sums_up else {}
             run = PhaseRun(
                 document,

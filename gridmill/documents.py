@@ -55,9 +55,10 @@ def _document(
     plan: SitePlan, phase: Phase, pod: PodPlan | None, machines: Sequence[HostPlan], host_keys: HostKeys
 ) -> Document:
     placed = placements_of(plan.features, phase.name)
+    home = {one: feature for feature in plan.features if feature.directory for one in feature.placements}
     hosts = in_service(machines) if phase.ledger else machines
     groups = grouped(plan, hosts, placed)
-    runs: Document = {"playbook": phase.playbook, "roles": [_role(phase, one) for one in placed if one.role]}
+    runs: Document = {"roles": [_role(phase, one, home.get(one)) for one in placed if one.role]}
     if phase.decommission:
         runs["decommission"] = phase.decommission
     variables = {name: value for one in placed for name, value in one.site_variables(plan).items()}
@@ -79,14 +80,16 @@ def _document(
     return made | maintenance(machines)
 
 
-def _role(phase: Phase, placed: Placement) -> Document:
-    """One run of a role: its name, its machines as a pattern inside of the document, its variables."""
+def _role(phase: Phase, placed: Placement, home: Feature | None) -> Document:
+    """One run of a role: its name, its machines as a pattern inside of the document, its variables, and the feature
+    from elsewhere that brings it."""
     pattern, everybody = placed.phases[phase.name], phase.pattern
     within = everybody if pattern == "all" else pattern + everybody.removeprefix("all")
     return {
         "role": placed.role,
         **({"hosts": within} if within != "all" else {}),
         **({"vars": placed.role_variables} if placed.role_variables else {}),
+        **({"feature": home.name} if home else {}),
     }
 
 

@@ -45,8 +45,6 @@ class Phase:
     """What a preview shows of the resource, beside the document of its run."""
     pattern: str = "all"
     """Ansible pattern of its machines among those that the document names."""
-    playbook: str | None = None
-    """Of its own; without one the roles run that features place in it."""
     decommission: str | None = None
     """Playbook that takes its machines out of service, when the phase goes, or they leave the plan."""
     ledger: bool = False
@@ -112,7 +110,6 @@ PHASES = (
     Phase(
         STORAGE,
         _served("moosefs", "moosefs-master", "nfs"),
-        playbook="storage.yml",
         after=(),
         component="Storage",
         summary="Servers of the site's volumes. Removing it leaves them serving: their data are nobody's to take away.",
@@ -123,7 +120,6 @@ PHASES = (
     Phase(
         CONTROL,
         _controllers,
-        playbook="control.yml",
         after=(STORAGE,),
         component="SlurmControl",
         summary="Controllers: the site's DNS, accounting and slurmctld.",
@@ -134,7 +130,6 @@ PHASES = (
     Phase(
         POD,
         _workers,
-        playbook="pod.yml",
         after=(CONTROL,),
         component="Pod",
         summary="A unit of growth of a site: its machines but for controllers.",
@@ -147,7 +142,6 @@ PHASES = (
     Phase(
         EXPORTS,
         _served("moosefs-master", "nfs"),
-        playbook="exports.yml",
         after=(CONTROL, POD),
         component="StorageExports",
         summary="Withdraws volumes that are no longer planned, once every client was changed.",

@@ -42,13 +42,18 @@ class ConvergeDocument:
 
     site: str
     scope: str
-    playbook: str
+    playbook: str | None
+    """Of the phase's own; None where it runs roles."""
     decommission: str | None
     connection: Connection
     carry: tuple[Carry, ...]
     addresses: dict[str, str]
     """Address of every host that a connection may be opened to."""
     data: dict[str, Any]
+
+    def feature_of(self, role: str) -> str:
+        """The feature from elsewhere that brings a role; empty for Gridmill's own."""
+        return next((str(one.get("feature", "")) for one in self.data.get("roles", ()) if one["role"] == role), "")
 
     @property
     def hosts(self) -> list[str]:
@@ -67,7 +72,7 @@ def read_document(text: str) -> ConvergeDocument:
         document = ConvergeDocument(
             site=_checked(data["site"], _NAME),
             scope=_checked(data["scope"], _NAME),
-            playbook=_checked(data["playbook"], _PLAYBOOK),
+            playbook=_checked(data["playbook"], _PLAYBOOK) if "playbook" in data else None,
             decommission=_checked(data["decommission"], _PLAYBOOK) if "decommission" in data else None,
             connection=Connection(
                 connection["user"], paths["identityFile"], paths["knownHostsFile"], connection["become"]

@@ -138,7 +138,7 @@ class DryRun(PhaseRun):
         for change in host.changes:
             role, _, task = change.partition(" : ")
             what = host.what.get(change, [])
-            found = impact_of(role, task, what)
+            found = impact_of(role, task, what, self.document.feature_of(role))
             if new and found.impact in {RECONFIGURE, DRAIN}:
                 found = Impact(LIVE, "no jobs run on a machine that is new")
             changes.append({"role": role, "task": task, "what": what, "impact": found.impact, "why": found.why})

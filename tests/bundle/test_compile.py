@@ -10,7 +10,7 @@ import pytest
 
 from gridmill.operations.bundle.errors import NotCompilableError, TaskFailedError
 from gridmill.operations.bundle.steps import Compiler
-from gridmill.operations.run.ansible import BUNDLED
+from gridmill.operations.run.plays import PLAYBOOK, write_playbook
 from tests.bundle.conftest import ROOT, Compile
 
 PLAYBOOKS = ROOT / "playbooks"
@@ -18,7 +18,7 @@ KEY = "c2VjcmV0c2VjcmV0c2VjcmV0"
 DOCUMENTS = sorted(
     path
     for path in (ROOT / "tests" / "golden").glob("*/*.json")
-    if json.loads(path.read_text(encoding="utf-8"))["playbook"] in BUNDLED
+    if "roles" in json.loads(path.read_text(encoding="utf-8"))
 )
 EVERYTHING = {
     "storage_withdraw_nfs": {"data": {"path": "/srv/gridmill/data", "read_only": False}},
@@ -43,6 +43,11 @@ def document(path: Path) -> dict[str, Any]:
     return found
 
 
+def playbook(directory: Path, data: dict[str, Any]) -> Path:
+    (directory / PLAYBOOK).unlink(missing_ok=True)
+    return write_playbook(directory, data["roles"])
+
+
 def carried(data: dict[str, Any]) -> dict[str, str]:
     return {one["variable"]: KEY for one in data.get("carry", ())}
 
@@ -54,9 +59,9 @@ def kinds(found: Compiler) -> list[str]:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 @pytest.mark.parametrize("check", [False, True])
-def test_every_site_compiles(compiler: Compile, path: Path, check: bool) -> None:
+def test_every_site_compiles(compiler: Compile, path: Path, check: bool, tmp_path: Path) -> None:
     data = document(path)
-    found = compiler(data, PLAYBOOKS / data["playbook"], check=check, **carried(data))
+    found = compiler(data, playbook(tmp_path, data), check=check, **carried(data))
     assert set(found.plays.hosts) == set(data["hosts"])
     for host in kinds(found):
         steps = found.compile(host).steps
@@ -65,7 +70,7 @@ def test_every_site_compiles(compiler: Compile, path: Path, check: bool) -> None
         assert {step.check for step in steps} == {check}
 
 
-def test_every_task_compiles_where_everything_is_on(compiler: Compile) -> None:
+def test_every_task_compiles_where_everything_is_on(compiler: Compile, tmp_path: Path) -> None:
     seen: set[str] = set()
     every: set[str] = set()
     for path in (path for path in DOCUMENTS if path.parent.name == "ems1"):
@@ -73,7 +78,7 @@ def test_every_task_compiles_where_everything_is_on(compiler: Compile) -> None:
         groups = {
             name: {**group, "vars": {**group.get("vars", {}), **EVERYTHING}} for name, group in data["groups"].items()
         }
-        found = compiler({**data, "groups": groups}, PLAYBOOKS / data["playbook"], **carried(data))
+        found = compiler({**data, "groups": groups}, playbook(tmp_path, data), **carried(data))
         every |= {
             task.get_name(include_role_fqcn=False)
             for number in range(len(found.plays.plays))
@@ -87,9 +92,9 @@ def test_every_task_compiles_where_everything_is_on(compiler: Compile) -> None:
     assert {name for name in left if not name.startswith("storage_nfs : ")} <= opposite
 
 
-def test_what_depends_on_results_is_left_to_the_host(compiler: Compile) -> None:
+def test_what_depends_on_results_is_left_to_the_host(compiler: Compile, tmp_path: Path) -> None:
     data = document(ROOT / "tests/golden/ems1/pod-a.json")
-    found = compiler(data, PLAYBOOKS / "pod.yml", **carried(data))
+    found = compiler(data, playbook(tmp_path, data), **carried(data))
     host = next(name for name in data["groups"]["compute"]["hosts"])
     steps = {step.name: step for step in found.compile(host).steps}
     start = steps["slurm_compute : Start slurmd, with its keys, its options and its program as they are"]
@@ -99,17 +104,17 @@ def test_what_depends_on_results_is_left_to_the_host(compiler: Compile) -> None:
     assert '"select"' in text and '"slurmd="' in text
 
 
-def test_a_secret_stands_in_what_goes_to_its_host_only(compiler: Compile) -> None:
+def test_a_secret_stands_in_what_goes_to_its_host_only(compiler: Compile, tmp_path: Path) -> None:
     data = document(ROOT / "tests/golden/lab/pod-a.json")
-    found = compiler(data, PLAYBOOKS / "pod.yml", **carried(data))
+    found = compiler(data, playbook(tmp_path, data), **carried(data))
     holders = {host for host in found.plays.hosts if KEY in json.dumps(found.compile(host).plain())}
     assert holders == set(data["groups"]["compute"]["hosts"])
 
 
-def test_a_wrong_variable_fails_on_its_host_with_the_task(compiler: Compile) -> None:
+def test_a_wrong_variable_fails_on_its_host_with_the_task(compiler: Compile, tmp_path: Path) -> None:
     data = document(ROOT / "tests/golden/lab/pod-a.json")
     found = compiler(
-        {**data, "vars": {**data["vars"], "base_people": "nobody: 1"}}, PLAYBOOKS / "pod.yml", **carried(data)
+        {**data, "vars": {**data["vars"], "base_people": "nobody: 1"}}, playbook(tmp_path, data), **carried(data)
     )
     with pytest.raises(TaskFailedError) as raised:
         found.compile(next(iter(found.plays.hosts)))

@@ -123,20 +123,27 @@ def test_the_seam(recorder: Recorder, lab_plan: SitePlan) -> Any:
     """Exact command, standard input and environment of a phase; nothing that would replace or grow."""
 
     def check(_: object) -> None:
-        from gridmill.operations.playbooks import playbook_digest  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
+        from gridmill.operations.digests import phase_digests  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
 
         inputs = dict(recorder.resources["lab-pod-a-converge"].inputs)
         assert json.loads(inputs.pop("stdin")) == documents(lab_plan)["pod-a"]
         assert inputs == {
             "create": "exec ./.venv/bin/python -m gridmill.operations.converge apply",
             "delete": "exec ./.venv/bin/python -m gridmill.operations.converge remove",
-            "environment": {"GRIDMILL_DIGEST_ROLES": playbook_digest(ROOT)},
+            "environment": {
+                f"GRIDMILL_DIGEST_{name.upper()}": digest
+                for name, digest in phase_digests(documents(lab_plan)["pod-a"]).items()
+            },
             "addPreviousOutputInEnv": False,
             "logging": "stderr",
         }
         acceptance = recorder.resources["lab-acceptance-run"].inputs
         assert "delete" not in acceptance
-        assert set(acceptance["environment"]) == {"GRIDMILL_DIGEST_ROLES", "GRIDMILL_DIGEST_SITE"}
+        assert set(acceptance["environment"]) == {
+            "GRIDMILL_DIGEST_RUN",
+            "GRIDMILL_DIGEST_ROLE_ACCEPTANCE",
+            "GRIDMILL_DIGEST_SITE",
+        }
 
     return make_site(lab_plan).summary.apply(check)
 
@@ -190,21 +197,6 @@ def test_every_pulumi_test_is_decorated() -> None:
         for number, line in enumerate(lines):
             if line.startswith("def test_") and "recorder" in line:
                 assert lines[number - 1] == "@pulumi.runtime.test", f"{path.name}:{number + 1}"
-
-
-def test_the_playbook_digest_follows_content_and_names(tmp_path: Path) -> None:
-    from gridmill.operations.playbooks import playbook_digest  # noqa: PLC0415 - after set_mocks, as Pulumi wants it
-
-    (tmp_path / "playbooks" / "__pycache__").mkdir(parents=True)
-    (tmp_path / "ansible.cfg").write_text("")
-    (tmp_path / "playbooks" / "a.yml").write_text("1")
-    first = playbook_digest(tmp_path)
-    (tmp_path / "playbooks" / "__pycache__" / "x.pyc").write_text("cache")
-    assert playbook_digest(tmp_path) == first
-    (tmp_path / "playbooks" / "a.yml").write_text("2")
-    second = playbook_digest(tmp_path)
-    (tmp_path / "playbooks" / "a.yml").rename(tmp_path / "playbooks" / "b.yml")
-    assert len({first, second, playbook_digest(tmp_path)}) == 3
 
 
 @pulumi.runtime.test

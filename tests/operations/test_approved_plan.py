@@ -40,7 +40,7 @@ __all__ = ["desk"]
 COLLECTION = f"playbooks/{PLACE}"
 FILES = {
     "Pulumi.lab.yaml": "x", "Pulumi.other.yaml": "x", "inventories/lab/skus/a.yaml": "x", "inventories/lab/hosts.yml": "x",
-    f"{COLLECTION}/roles/base/tasks/main.yml": "x", f"{COLLECTION}/plugins/modules/x.py": "x", "playbooks/pod.yml": "x", "gridmill/operations/x.py": "x", "docs/x.md": "x",
+    f"{COLLECTION}/roles/base/tasks/main.yml": "x", f"{COLLECTION}/plugins/modules/x.py": "x", "playbooks/keys.yml": "x", "gridmill/operations/x.py": "x", "docs/x.md": "x",
 }  # fmt: skip
 
 
@@ -56,7 +56,7 @@ FILES = {
         (f"{COLLECTION}/roles/new/tasks/main.yml", {"role new"}),
         (f"{COLLECTION}/plugins/module_utils/new.py", {"collection's plugins"}),
         (f"{COLLECTION}/galaxy.yml", {"collection's galaxy.yml"}),
-        ("playbooks/pod.yml", {"playbooks/pod.yml"}),
+        ("playbooks/keys.yml", {"playbooks/keys.yml"}),
         ("gridmill/operations/x.py", {"gridmill"}),
         ("gridmill/__pycache__/x.pyc", set()),
         ("docs/x.md", set()),

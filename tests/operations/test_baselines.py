@@ -258,7 +258,7 @@ def test_check_mode_takes_no_word_back(document: ConvergeDocument, site: Site) -
 
 
 def test_keys_are_not_rotated_past_a_machine_that_is_away(data: dict[str, Any], site: Site) -> None:
-    data["playbook"] = "keys.yml"
+    data["playbook"] = "keys.yml"  # done everywhere before the next step begins
     keys = read_document(json.dumps(data))
     site.answers = dict.fromkeys(HOSTS, Answer("timed out", unreachable=True))
     assert selection(keys).select(set(HOSTS), judged=True, invalidate=True) == set(HOSTS) and site.asked == []
@@ -275,7 +275,7 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     found: list[list[str]] = []
     entries: dict[str, ledger.Entry] = {}
 
-    def play(playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
+    def play(playbook: str | None, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
         found.append(sorted(data["hosts"]))
         for host in data["hosts"]:
             check = {"check": "hostname", "ok": True, "expected": host, "found": host}

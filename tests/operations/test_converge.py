@@ -17,6 +17,7 @@ from gridmill.operations import converge
 from gridmill.operations.document import read_document
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import ssh_command
+from gridmill.operations.playbooks import PLAYBOOKS
 from gridmill.operations.record.locks import exclusive
 from gridmill.operations.run import ansible
 from gridmill.operations.run.phase import PhaseRun, masked
@@ -45,13 +46,13 @@ def test_paths_of_this_machine_are_filled_in_late(state: Path, document: dict[st
 
 def test_the_exact_argument_list(tmp_path: Path) -> None:
     inventory = tmp_path / "gridmill.json"
-    assert ansible.ansible_command(inventory, "pod.yml", check=False) == [
+    assert ansible.ansible_command(inventory, PLAYBOOKS / "keys.yml", check=False) == [
         str(Path(sys.executable).parent / "ansible-playbook"),
         "--inventory",
         str(inventory),
-        str(ROOT / "playbooks" / "pod.yml"),
+        str(ROOT / "playbooks" / "keys.yml"),
     ]
-    assert ansible.ansible_command(inventory, "pod.yml", check=True)[3:5] == ["--check", "--diff"]
+    assert ansible.ansible_command(inventory, PLAYBOOKS / "keys.yml", check=True)[3:5] == ["--check", "--diff"]
 
 
 def test_the_exact_environment(tmp_path: Path) -> None:
@@ -72,13 +73,12 @@ def test_the_exact_environment(tmp_path: Path) -> None:
 
 def test_who_runs_a_playbook(tmp_path: Path) -> None:
     unset: dict[str, str] = {}
-    assert ansible.executor("pod.yml", unset.get) == "bundle"
-    assert ansible.executor("keys.yml", unset.get) == "ansible", "done everywhere before the next step begins"
-    assert ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "ansible"}.get) == "ansible"
+    assert ansible.executor(unset.get) == "bundle"
+    assert ansible.executor({"GRIDMILL_EXECUTOR": "ansible"}.get) == "ansible"
     with pytest.raises(OperationError, match="GRIDMILL_EXECUTOR is 'bundles'"):
-        ansible.executor("pod.yml", {"GRIDMILL_EXECUTOR": "bundles"}.get)
-    command = ansible.bundle_command(tmp_path, "pod.yml", "pod-a", check=True)
-    place = str(ROOT / "playbooks" / "pod.yml")
+        ansible.executor({"GRIDMILL_EXECUTOR": "bundles"}.get)
+    command = ansible.bundle_command(tmp_path, tmp_path / "playbook.json", "pod-a", check=True)
+    place = str(tmp_path / "playbook.json")
     assert command == [
         sys.executable,
         "-m",

@@ -68,7 +68,7 @@ class World:
         self.probed.append(set(addresses))
         return {name: reason for name, reason in self.silent.items() if name in addresses}
 
-    def play(self, playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
+    def play(self, playbook: str | None, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
         assert options["check"] is True
         assert str(options["runtime"]).endswith("-check"), "an apply has files of its own"
         self.played.append(sorted(data["hosts"]))

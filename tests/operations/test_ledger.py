@@ -125,8 +125,9 @@ class Runs:
     def write(self, entries: dict[str, Entry]) -> None:
         self.entries = dict(entries)
 
-    def play(self, playbook: str, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
-        self.played.append((f"{playbook} --check" if options["check"] else playbook, sorted(data["hosts"])))
+    def play(self, playbook: str | None, data: dict[str, Any], secrets: dict[str, str], **options: Any) -> int:
+        what = playbook or "roles"
+        self.played.append((f"{what} --check" if options["check"] else what, sorted(data["hosts"])))
         self.controllers.append(len(data.get("controllers", {})))
         for host in data["hosts"]:
             if host in self.bad:
@@ -187,12 +188,12 @@ def test_the_first_run_has_all_the_second_none(
     data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert apply(data, monkeypatch) == 0
-    assert runs.played == [("pod.yml", NODES)]
+    assert runs.played == [("roles", NODES)]
     assert apply(data, monkeypatch) == 0
     assert len(runs.played) == 1
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["unchanged"] == 3
     assert apply(data, monkeypatch, "--all") == 0
-    assert runs.played[-1] == ("pod.yml", NODES)
+    assert runs.played[-1] == ("roles", NODES)
 
 
 def test_a_host_that_failed_is_the_only_one_to_be_tried_again(
@@ -202,7 +203,7 @@ def test_a_host_that_failed_is_the_only_one_to_be_tried_again(
     assert apply(data, monkeypatch) == 1
     runs.bad = set()
     assert apply(data, monkeypatch) == 0
-    assert runs.played == [("pod.yml", NODES), ("pod.yml", ["pod-a-r1-u09"])]
+    assert runs.played == [("roles", NODES), ("roles", ["pod-a-r1-u09"])]
 
 
 def test_a_killed_run_leaves_no_word_of_an_earlier_one(
@@ -222,7 +223,7 @@ def test_a_killed_run_leaves_no_word_of_an_earlier_one(
         patched.setattr(phase, "run_playbook", killed)
         assert apply(edited, monkeypatch) == INTERRUPTED
     assert apply(data, monkeypatch) == 0
-    assert runs.played[-1] == ("pod.yml", ["pod-a-r1-u01", "pod-a-r1-u09"])
+    assert runs.played[-1] == ("roles", ["pod-a-r1-u01", "pod-a-r1-u09"])
 
 
 def test_a_host_that_left_is_decommissioned_once(
@@ -261,7 +262,7 @@ def test_maintenance_and_back(
     assert runs.entries["pod-a-r1-u09"].digest == ""
     assert runs.entries["pod-a-r1-u09"].at
     assert apply(data, monkeypatch) == 0
-    assert runs.played[1:] == [("pod.yml", ["pod-a-r1-u09"])]
+    assert runs.played[1:] == [("roles", ["pod-a-r1-u09"])]
 
 
 def test_a_node_that_leaves_the_plan_out_of_maintenance_is_taken_out(

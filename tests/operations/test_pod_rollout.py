@@ -25,7 +25,7 @@ def serving(data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, c
     """A pod that was converged; its GPU nodes are about to get another driver."""
     monkeypatch.setattr(rollout, "POLL_S", 0.0)
     assert apply(data, monkeypatch) == 0
-    assert runs.played == [("pod.yml", NODES)], "machines that were never converged run no jobs"
+    assert runs.played == [("roles", NODES)], "machines that were never converged run no jobs"
     runs.played.clear()
     data["groups"]["gpu"]["vars"] |= OTHER
     data["rollout"]["wait_s"] = 0
@@ -38,7 +38,7 @@ def test_what_would_hit_jobs_goes_in_waves(
 ) -> None:
     runs.predicted = {name: [DRIVER] for name in GPUS}
     assert apply(serving, monkeypatch) == 0
-    assert runs.played == [("pod.yml --check", GPUS), ("pod.yml", GPUS[:1]), ("pod.yml", GPUS[1:])]
+    assert runs.played == [("roles --check", GPUS), ("roles", GPUS[:1]), ("roles", GPUS[1:])]
     assert runs.held == {}
     assert apply(serving, monkeypatch) == 0
     assert len(runs.played) == 3, "the ledger knows both"
@@ -50,7 +50,7 @@ def test_what_jobs_do_not_notice_goes_at_once(
     runs.predicted = {name: ["nvidia : Configure the persistence daemon"] for name in GPUS}
     runs.working = {GPUS[0]: ["7"]}
     assert apply(serving, monkeypatch) == 0
-    assert runs.played == [("pod.yml --check", GPUS), ("pod.yml", GPUS)]
+    assert runs.played == [("roles --check", GPUS), ("roles", GPUS)]
 
 
 def test_a_node_with_a_job_waits_and_the_same_command_goes_on(
@@ -62,7 +62,7 @@ def test_a_node_with_a_job_waits_and_the_same_command_goes_on(
     said = capsys.readouterr().err
     assert f"{GPUS[0]}: job 7 runs there; it is drained" in said
     assert runs.held == {GPUS[0]: REASON}
-    assert ("pod.yml", GPUS[:1]) not in runs.played and ("pod.yml", GPUS[1:]) in runs.played
+    assert ("roles", GPUS[:1]) not in runs.played and ("roles", GPUS[1:]) in runs.played
     runs.working = {}
     assert apply(serving, monkeypatch) == 0
     assert runs.held == {}
@@ -116,7 +116,7 @@ def test_what_a_killed_rollout_left_is_finished(
     serving["groups"]["gpu"]["vars"]["nvidia_driver_version"] = "550.163.01"
     runs.entries[GPUS[0]] = Entry("198.18.4.65")
     assert apply(serving, monkeypatch) == 0
-    assert runs.played == [("pod.yml", GPUS[:1])]
+    assert runs.played == [("roles", GPUS[:1])]
     assert runs.held == {}
 
 
@@ -128,7 +128,7 @@ def test_outside_of_the_windows_nothing_is_taken_from_jobs(
     serving["rollout"]["windows"] = ["Sat 02:00-06:00"]
     assert apply(serving, monkeypatch) == 1
     assert f"{GPUS[0]}: not begun: outside" in capsys.readouterr().err
-    assert runs.held == {} and runs.played == [("pod.yml --check", GPUS)]
+    assert runs.held == {} and runs.played == [("roles --check", GPUS)]
 
 
 def test_the_report_names_what_was_put_off(

@@ -161,8 +161,7 @@ def test_one_bad_host_never_blocks_its_peers() -> None:
 
 
 def test_every_phase_begins_with_the_fence() -> None:
-    whole_phase = {"pod": "all:!controllers", "control": "controllers", "acceptance": "controllers"}
-    whole_phase |= {"storage": "all", "exports": "all", "keys": "machines"}
+    whole_phase = {"acceptance": "controllers", "keys": "machines"}
     whole_phase |= {"decommission_pod": "all:!controllers", "decommission_control": "controllers"}
     found = {path.stem: load(path) for path in PLAYBOOKS.glob("*.yml") if path.stem not in {"fence", "site"}}
     drain = found["decommission_pod"].pop(0)
@@ -179,12 +178,6 @@ def test_a_machine_with_another_name_is_left_alone() -> None:
     assert left["ansible.builtin.meta"] == "end_host"
     assert left["when"] == f"{asked['register']}.stdout != inventory_hostname"
     assert any("systemd_service" in key for task in rest for key in task)
-
-
-def test_login_machines_get_slurms_commands_once() -> None:
-    plays = {play["name"]: play for play in load(PLAYBOOKS / "pod.yml")}
-    play = plays["Machines on which users submit jobs"]
-    assert play["hosts"] == "login:!controllers:!compute" and play["roles"] == [OURS + "slurm_login"]
 
 
 def test_lint_skips_nothing() -> None:

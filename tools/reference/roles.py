@@ -13,7 +13,7 @@ from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
 One outcome per role. The variables are what the plan fills; nobody sets them by hand. Every role's README says what it
-never does. Phases run them in the order of `playbooks/control.yml` and `playbooks/pod.yml`."""
+never does. Phases run them in the order in which features place them (`gridmill document`)."""
 
 
 def roles_page(root: Path) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.document import plan_connection
-from gridmill.operations.run.baselines import Answer, HostSelection, Recorded, judge_all, told, wanted_digests
+from gridmill.operations.run.baselines import Answer, Recorded, judge_all, told, wanted_digests
 from gridmill.report.tables import columns
 
 SCHEMA = "gridmill.drift/v1"
@@ -58,7 +58,7 @@ def planned_digests(plan: SitePlan) -> dict[str, dict[str, str]]:
     """By machine, what each of its phases plans, secrets left out."""
     found: dict[str, dict[str, str]] = {}
     for scope, document in documents(plan).items():
-        if document["playbook"] in HostSelection.ALONE:
+        if "playbook" not in document:
             for name, (_, planned) in wanted_digests(dict(document), {}).items():
                 found.setdefault(name, {})[scope] = planned
     return found

@@ -18,9 +18,9 @@ from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.dry_run import REPORT
 from gridmill.operations.errors import OperationError
+from gridmill.operations.playbooks import ROOT
 from gridmill.operations.preview.approved_plan import PREVIEW_MODE, bound, make_plan, no_pulumi, write_plan
 from gridmill.operations.preview.hand_changes import FOUND, GIVEN
-from gridmill.operations.run.ansible import ROOT
 from gridmill.plan import plan_site
 from gridmill.report.change import SCHEMA, allows, markdown, page
 

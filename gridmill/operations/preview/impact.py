@@ -12,6 +12,7 @@ import yaml
 
 from gridmill.core.impact import CLASSES, DRAIN
 from gridmill.operations.playbooks import ROLES
+from gridmill.operations.roles import foreign_roles
 
 NOT_DECLARED = "its role does not say what it means"
 
@@ -24,9 +25,12 @@ class Impact:
     why: str
 
 
-def impact_of(role: str, task: str, what: Iterable[str]) -> Impact:
-    """What a changed task means. `what` it changes may make it worse; a task that says nothing counts as `drain`."""
-    entry = declared(role).get(task)
+def impact_of(role: str, task: str, what: Iterable[str], feature: str = "") -> Impact:
+    """What a changed task means; `feature` names the one from elsewhere that brings the role.
+
+    `what` it changes may make it worse; a task that says nothing counts as `drain`.
+    """
+    entry = declared(role, feature).get(task)
     if entry is None:
         return Impact(DRAIN, NOT_DECLARED)
     lines = list(what)
@@ -40,8 +44,8 @@ def impact_of(role: str, task: str, what: Iterable[str]) -> Impact:
 
 
 @cache
-def declared(role: str) -> dict[str, Any]:
+def declared(role: str, feature: str = "") -> dict[str, Any]:
     """The declarations of a role by task; none for a role that has no such file."""
-    path = ROLES / role / "meta" / "impact.yml"
+    path = (foreign_roles(feature) if feature else ROLES) / role / "meta" / "impact.yml"
     found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found

@@ -43,21 +43,34 @@ def host_digests(data: dict[str, Any], secrets: Mapping[str, str], versions: Map
     common = {
         "vars": data["vars"],
         "domain": data["domain"],
-        "runs": [data.get("playbook", ""), *(data.get("roles", ()))],
-        "versions": dict(versions),
         "secrets": {name: hashlib.sha256(lasting(value).encode()).hexdigest() for name, value in secrets.items()},
     }
+    everybody = frozenset(data["hosts"])
+    roles = [(one, frozenset(members(one.get("hosts", "all"), data))) for one in data.get("roles", ())]
+    concerned: dict[str, frozenset[str]] = {}
+    for one, hosts in roles:
+        concerned[f"role_{one['role']}"] = concerned.get(f"role_{one['role']}", frozenset()) | hosts
     groups = [(frozenset(group["hosts"]), group["vars"]) for group in data["groups"].values() if group.get("vars")]
     return {
         name: _digest(
             {
                 **common,
+                "runs": [data.get("playbook", ""), *(one for one, hosts in roles if name in hosts)],
+                "versions": {key: value for key, value in versions.items() if name in concerned.get(key, everybody)},
                 "host": host,
                 "groups": [variables for members, variables in groups if name in members],
             }
         )
         for name, host in data["hosts"].items()
     }
+
+
+def members(pattern: str, data: Mapping[str, Any]) -> set[str]:
+    """Hosts of a document that an Ansible pattern of groups names: `gpu`, `compute:login`, `login:!compute`."""
+    parts = pattern.split(":")
+    named = {"all": set(data["hosts"]), **{key: set(group["hosts"]) for key, group in data["groups"].items()}}
+    found = {host for part in parts if not part.startswith("!") for host in named.get(part, set())}
+    return found - {host for part in parts if part.startswith("!") for host in named.get(part[1:], set())}
 
 
 def lasting(secret: str) -> str:

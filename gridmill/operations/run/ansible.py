@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from gridmill.operations.errors import OperationError
+from gridmill.operations.places import ANSIBLE_CONFIG, LIBRARY, PLAYBOOKS
+from gridmill.operations.roles import role_paths
+from gridmill.operations.run.plays import write_playbook
 from gridmill.operations.run.supervise import supervise
 
-ROOT = Path(__file__).resolve().parents[3]
 EXECUTOR = "GRIDMILL_EXECUTOR"
 """Environment variable: `bundle` or `ansible`, the way back for an engineer."""
-BUNDLED = frozenset({"control.yml", "exports.yml", "pod.yml", "storage.yml"})
-"""Playbooks that work on each machine by itself. Others have steps that must be done everywhere before the next begins,
-or act on what they find."""
 
 
 def run_playbook(
-    playbook: str,
+    playbook: str | None,
     data: dict[str, Any],
     secrets: dict[str, str],
     *,
@@ -38,16 +37,21 @@ def run_playbook(
 ) -> int:
     """Run a playbook over a document's hosts, and return its exit status. `runtime` is removed whatever happens.
 
-    `name` is the phase's, for what runs on the hosts.
+    Without a playbook the document's roles run: each machine is worked on by itself, so it can be sent a bundle.
+    Playbooks have steps that must be done everywhere before the next begins, or act on what they find. `name` is the
+    phase's, for what runs on the hosts.
     """
     try:
         inventory = write_inventory(runtime, data, secrets)
         environment = child_environment(runtime)
-        if executor(playbook) == "bundle":
-            command = bundle_command(inventory, playbook, name, check=check)
-            environment["PYTHONPATH"] = str(ROOT)
+        if paths := role_paths(data):
+            environment["ANSIBLE_ROLES_PATH"] = ":".join(str(path) for path in paths)
+        place = PLAYBOOKS / playbook if playbook else write_playbook(runtime, data["roles"])
+        if executor() == "bundle" and not playbook:
+            command = bundle_command(inventory, place, name, check=check)
+            environment["PYTHONPATH"] = str(LIBRARY)
         else:
-            command = ansible_command(inventory, playbook, check=check)
+            command = ansible_command(inventory, place, check=check)
         with log.open("ab") as stream:
             status = supervise(command, environment, stream, on_event, on_idle, keep=(lock,))
         close_connections(runtime)
@@ -95,26 +99,34 @@ def write_inventory(runtime: Path, data: dict[str, Any], secrets: dict[str, str]
     return inventory
 
 
-def ansible_command(inventory: Path, playbook: str, *, check: bool) -> list[str]:
+def ansible_command(inventory: Path, playbook: Path, *, check: bool) -> list[str]:
     """Argument list of the playbook run; nothing in it is a secret."""
     ansible = Path(sys.executable).parent / "ansible-playbook"
     mode = ["--check", "--diff"] if check else []
-    return [str(ansible), "--inventory", str(inventory), *mode, str(ROOT / "playbooks" / playbook)]
+    return [str(ansible), "--inventory", str(inventory), *mode, str(playbook)]
 
 
-def bundle_command(inventory: Path, playbook: str, name: str, *, check: bool) -> list[str]:
+def bundle_command(inventory: Path, playbook: Path, name: str, *, check: bool) -> list[str]:
     """Argument list of the run as bundles; nothing in it is a secret."""
     mode = ["--check"] if check else []
-    place = str(ROOT / "playbooks" / playbook)
-    return [sys.executable, "-m", "gridmill.operations.bundle.run", "--name", name, *mode, str(inventory), place]
+    return [
+        sys.executable,
+        "-m",
+        "gridmill.operations.bundle.run",
+        "--name",
+        name,
+        *mode,
+        str(inventory),
+        str(playbook),
+    ]
 
 
-def executor(playbook: str, getenv: Callable[[str], str | None] = os.environ.get) -> str:
-    """What runs a playbook: `bundle` or `ansible`. OperationError when the environment names anything else."""
+def executor(getenv: Callable[[str], str | None] = os.environ.get) -> str:
+    """What runs roles: `bundle` or `ansible`. OperationError when the environment names anything else."""
     wanted = getenv(EXECUTOR) or "bundle"
     if wanted not in {"ansible", "bundle"}:
         raise OperationError(f"{EXECUTOR} is {wanted!r}; it can be ansible or bundle")
-    return wanted if playbook in BUNDLED else "ansible"
+    return wanted
 
 
 def child_environment(runtime: Path, getenv: Callable[[str], str | None] = os.environ.get) -> dict[str, str]:
@@ -127,7 +139,7 @@ def child_environment(runtime: Path, getenv: Callable[[str], str | None] = os.en
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_CONFIG": str(ANSIBLE_CONFIG),
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
         "ANSIBLE_LOCAL_TEMP": str(runtime / "tmp"),
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(runtime / "cp"),

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gridmill.operations.digests import phase_digests
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.hosts.many import Call, Outcome, call_all
-from gridmill.operations.playbooks import PLACE, PLAYBOOKS, playbook_digest
+from gridmill.operations.playbooks import PLACE, PLAYBOOKS
 from gridmill.operations.record.ledger import host_digests
 
 SCHEMA = "gridmill.baseline/v1"
@@ -86,7 +87,7 @@ def wanted_digests(data: dict[str, Any], secrets: Mapping[str, str]) -> dict[str
 
     Not of its host key, as in the ledger: a machine that was replaced has no baseline.
     """
-    versions = {"playbooks": playbook_digest()}
+    versions = phase_digests(data)
     hosts = {name: {**host, "hostKey": ""} for name, host in data["hosts"].items()}
     data = {**data, "hosts": hosts}
     whole, plan = host_digests(data, secrets, versions), host_digests(data, {}, versions)
@@ -180,15 +181,15 @@ def read_answer(outcome: Outcome) -> Answer:
 class HostSelection:
     """Which machines of a phase a run is for."""
 
-    ALONE = frozenset({"control.yml", "exports.yml", "pod.yml", "storage.yml"})
-    """Playbooks that work on each machine by itself, and so can leave one out that is as it was left, or that doesn't
-    answer. With others nobody is left out: keys are not rotated past a machine that is away."""
-
     def __init__(self, document: ConvergeDocument, secrets: Mapping[str, str], say: Callable[[str], None]) -> None:
-        """`say` tells people."""
+        """`say` tells people.
+
+        Roles work on each machine by itself, so one can be left out that is as it was left, or does not answer. With a
+        playbook of the phase's own nobody is left out: keys are not rotated past a machine that is away.
+        """
         self.document = document
         self.say = say
-        self.applies = document.playbook in self.ALONE
+        self.applies = document.playbook is None
         self.digests = wanted_digests(document.data, secrets) if self.applies else {}
         self.clean: dict[str, int] = {}
         """Machines that are as they were left, with how many items were looked at."""

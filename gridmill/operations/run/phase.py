@@ -252,7 +252,7 @@ class PhaseRun:
         self._say(f"what the change means for jobs on {', '.join(fold(serving))}")
         asking = BeforeWaves(self.document, "check", self.secrets, self.digests)
         asking.ask(serving, lock)
-        return cut_off | hit(asking.result, serving)
+        return cut_off | hit(asking.result, serving, self.document.feature_of)
 
     def _take_leave(self, departed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:
         """Stop what runs jobs on machines that left the plan. One that is gone already is named, and forgotten."""
@@ -269,7 +269,7 @@ class PhaseRun:
         return 0, log
 
     def _play(
-        self, playbook: str, data: dict[str, Any], lock: int, expected: list[str] | None = None
+        self, playbook: str | None, data: dict[str, Any], lock: int, expected: list[str] | None = None
     ) -> tuple[int, Path | None]:
         """Run a playbook over `data`; its hosts must all be heard of, unless `expected` says otherwise."""
         self.result.expect(list(data["hosts"]) if expected is None else expected)

@@ -25,8 +25,10 @@ Play = Callable[[set[str]], None]
 """Converges hosts, and records what came of it."""
 
 
-def hit(predicted: RunResult, names: set[str]) -> dict[str, str]:
+def hit(predicted: RunResult, names: set[str], feature_of: Callable[[str], str]) -> dict[str, str]:
     """Those nodes whose predicted change would hit jobs, with the reason; a node that could not be predicted is one.
+
+    `feature_of` says which feature from elsewhere brings a role.
 
     A node that does not answer is none: it is tried with the others, fails, and holds nobody up.
     """
@@ -40,7 +42,7 @@ def hit(predicted: RunResult, names: set[str]) -> dict[str, str]:
             continue
         for change in host.changes:
             role, _, task = change.partition(" : ")
-            impact = impact_of(role, task, host.what.get(change, []))
+            impact = impact_of(role, task, host.what.get(change, []), feature_of(role))
             if hits_jobs(impact.impact):
                 found[name] = impact.why
                 break
