@@ -86,7 +86,7 @@ def test_shared_code_concerns_the_roles_whose_modules_import_it(playbooks: Path,
     shared = playbooks / "plugins/module_utils/checks/nvidia.py"
     with shared.open("a", encoding="utf-8") as file:
         file.write("\n# changed\n")
-    assert changed(before, taken(POD)) == {"role_verify"}
+    assert changed(before, taken(POD)) == {"role_gpu_power", "role_nvidia", "role_verify"}
 
 
 def test_a_role_of_gpu_nodes_concerns_gpu_nodes_only(taken: Digests) -> None:
