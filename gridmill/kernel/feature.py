@@ -6,7 +6,7 @@ Everything generic walks these objects: the site's model, problems, plan, docume
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -91,6 +91,27 @@ class Placement:
     """Variables of this very run of the role, where it runs more than once."""
 
 
+@dataclass(frozen=True)
+class Endpoint:
+    """Something that a feature has listen on machines, and answer over HTTP on their management address.
+
+    Verification asks it on the machine itself, and whether it listens anywhere else; `gridmill status` asks it from the
+    controller.
+    """
+
+    name: str
+    """Of the service, as people know it."""
+    port: int
+    path: str
+    """What to ask for, such as `/metrics`."""
+    contains: str
+    """Text that a right answer has."""
+
+    def check(self) -> Values:
+        """The check of verification."""
+        return {"check": "endpoint", **asdict(self)}
+
+
 Level = Literal["mandatory", "advisory"]
 """`mandatory` stops a preview and an update, `advisory` is said."""
 
@@ -144,5 +165,7 @@ class Feature:
     required_secrets: Callable[[Site], Sequence[str]] = lambda _: ()
     """Those secret keys that this site cannot do without."""
     policies: tuple[Policy, ...] = ()
+    endpoints: Callable[[SitePlan, HostPlan], Sequence[Endpoint]] = lambda _, __: ()
+    """What `gridmill status` asks of a machine in service."""
     directory: Path | None = None
     """Folder of a feature from elsewhere, with its roles in `roles/`; None for Gridmill's own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gridmill.operations.directories import state_directory
 from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import run_as_root
+from gridmill.operations.inspect.endpoints import endpoint_problems
 from gridmill.operations.inspect.watts import WattsStatus
 from gridmill.operations.local_files import require_files
 from gridmill.operations.record.ledger import DIRECTORY
@@ -137,14 +138,18 @@ class LastRun:
 
 
 def site_status(
-    plan: SitePlan, ask: Callable[[], str] | None = None, runs: Mapping[str, LastRun] | None = None
+    plan: SitePlan,
+    ask: Callable[[], str] | None = None,
+    runs: Mapping[str, LastRun] | None = None,
+    silent: Mapping[str, Sequence[str]] | None = None,
 ) -> list[NodeStatus]:
     """Every planned machine, then those that Slurm or the ledger still has. OperationError without a controller.
 
-    `runs` are the last runs by phase, as far as they were started on this machine.
+    `runs` are the last runs by phase, as far as they were started on this machine; `silent` are endpoints of features
+    that do not answer as they should, by machine.
     """
     seen = parse((ask or over_ssh(plan))())
-    planned = [_planned(host, seen, runs or {}) for host in plan.hosts]
+    planned = [_planned(host, seen, runs or {}, (silent or {}).get(host.name, ())) for host in plan.hosts]
     names = {host.name for host in plan.hosts}
     rest = sorted((set(seen.slurm) | set(seen.ledger)) - names)
     return planned + [_unplanned(name, seen) for name in rest]
@@ -154,10 +159,10 @@ def status_or_plan(plan: SitePlan) -> tuple[list[NodeStatus], str]:
     """The site's status; or its planned machines, of which nothing is known, and why no controller could be asked."""
     try:
         require_files(plan)
-        return site_status(plan, runs=last_runs(plan)), ""
+        return site_status(plan, runs=last_runs(plan), silent=endpoint_problems(plan)), ""
     except OperationError as error:
         why = str(error)
-    unasked = (_planned(host, Seen({}, {}), {}) for host in plan.hosts)
+    unasked = (_planned(host, Seen({}, {}), {}, ()) for host in plan.hosts)
     return [replace(node, found=False, working=False, problems=()) for node in unasked], why
 
 
@@ -184,7 +189,7 @@ def _pod(pod: PodPlan, nodes: list[NodeStatus]) -> PodStatus:
     )
 
 
-def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun]) -> NodeStatus:
+def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun], silent: Sequence[str]) -> NodeStatus:
     slurm = seen.slurm.get(host.name, InSlurm())
     ledger = seen.ledger.get(host.name, InLedger())
     controller = "controller" in host.services
@@ -201,6 +206,7 @@ def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun]) -> NodeSta
         if not controller and not ledger.whole:
             problems.append("not converged wholly")
             problems += [f"last run: {run.failures[host.name]}"] if host.name in run.failures else []
+        problems += silent
     return NodeStatus(
         name=host.name,
         pod=host.pod,

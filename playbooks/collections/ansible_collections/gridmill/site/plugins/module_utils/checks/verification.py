@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.gridmill.site.plugins.module_utils.checks import (
     backup,
+    endpoints,
     ldap,
     logins,
     machine,
@@ -39,6 +40,7 @@ SERVICES: dict[str, CheckFunction] = {
     "hostname": system.hostname,
     "addresses": network.addresses,
     "resolves": network.resolves,
+    "endpoint": endpoints.endpoint,
     "clock": network.clock,
     "sshd": logins.sshd,
     "directory": ldap.directory,
@@ -61,7 +63,7 @@ KNOWN = {**HARDWARE, **SERVICES}
 SETTLES = frozenset(
     {
         *("service", "slurm_node", "slurm_partition", "accounting", "resolves", "clock", "slurm_keys"),
-        *("moosefs_servers", "directory", "toolkit"),
+        *("moosefs_servers", "directory", "toolkit", "endpoint"),
         "slurm_watts",
     }
 )
@@ -79,6 +81,7 @@ def for_host(
         "machine": identity or {},
         "hostname": {"expected": name},
         "addresses": {"addresses": addresses},
+        "endpoint": {"addresses": addresses},
         "resolves": {"name": f"{name}.{domain}" if domain else name, "addresses": addresses},
         "slurm_node": {"name": name},
     }
