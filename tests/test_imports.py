@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "gridmill.compare": WALKERS,
     "gridmill.report": PURE,
     "components": PURE | {"gridmill.operations.directories", "gridmill.operations.errors",
-                          "gridmill.operations.playbooks", "gridmill.operations.record.pulumi_state",
+                          "gridmill.operations.digests", "gridmill.operations.record.pulumi_state",
                           "gridmill.operations.stack_facts", "pulumi", "pulumi_command"},
     "policy": PURE | {"gridmill.operations.stack_facts", "pulumi_policy"},
     "gridmill.operations": PURE,
