@@ -16,6 +16,8 @@ VARIABLES: dict[str, Any] = {
     "base_fqdn": "pod-a-r1-u01.lab.gridmill.test",
     "base_address": "198.18.4.65",
     "base_address6": "2001:2:0:1::1:1",
+    "node_exporter_addresses": ["198.18.4.65", "2001:2:0:1::1:1"],
+    "node_exporter_port": 9100,
     "chrony_sources": ["198.18.4.104", "ntp.example.net"],
     "chrony_serves": ["198.18.0.0/20"],
     "chrony_adjust": False,
