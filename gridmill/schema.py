@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from gridmill.kernel.feature import Feature
 from gridmill.site import site_model
 
 
-def site_schema() -> dict[str, Any]:
-    """Schema (draft 2020-12) of the object under `gridmill:site`, wrapped so that it fits a whole stack file."""
-    site = site_model().model_json_schema(by_alias=True, mode="validation")
+def site_schema(known: Sequence[Feature] | None = None) -> dict[str, Any]:
+    """Schema (draft 2020-12) of the object under `gridmill:site`, wrapped so that it fits a whole stack file; for these
+    features, by default Gridmill's own."""
+    site = site_model(known).model_json_schema(by_alias=True, mode="validation")
     definitions = site.pop("$defs", {})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -79,3 +79,28 @@ def private_file(wanted: dict[str, Any], run: Run) -> Check:
         found=f"mode {mode:04o}, {status.st_size} bytes",
         hint="anyone who could read it must be assumed to have it: make a new one",
     )
+
+
+def file(wanted: dict[str, Any], run: Run) -> Check:
+    """A regular file of root's at `path` that nobody else may write, with `contains` in it."""
+    del run
+    path, text = Path(str(wanted["path"])), str(wanted["contains"])
+    expected = f"a file of root's with {text!r}"
+    try:
+        found = path.lstat()
+        content = path.read_text(encoding="utf-8", errors="replace") if stat.S_ISREG(found.st_mode) else ""
+    except OSError as error:
+        return result(f"file {path}", ok=False, expected=expected, found=str(error.strerror), hint="run its role again")
+    wrong = [
+        *([] if stat.S_ISREG(found.st_mode) else ["no regular file"]),
+        *([] if found.st_uid == 0 else [f"owned by user {found.st_uid}"]),
+        *([f"mode {stat.S_IMODE(found.st_mode):o}"] if found.st_mode & 0o022 else []),
+        *([] if text in content else ["without that text"]),
+    ]
+    return result(
+        f"file {path}",
+        ok=not wrong,
+        expected=expected,
+        found=", ".join(wrong) or expected,
+        hint="somebody changed it by hand; run its role again",
+    )

@@ -48,6 +48,7 @@ SERVICES: dict[str, CheckFunction] = {
     "package": system.package,
     "service": system.service,
     "private_file": system.private_file,
+    "file": system.file,
     "toolkit": toolkits.toolkit,
     "mounted": storage.mounted,
     "moosefs_servers": storage.moosefs_servers,
