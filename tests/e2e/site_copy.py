@@ -88,18 +88,18 @@ class SiteCopy:
             return
         end_processes(self.state)  # of a test that failed half-way; what it had locked is put back all the same
         shutil.rmtree(self.state / "pulumi" / ".pulumi" / "locks", ignore_errors=True)
-        self.lab("restore", self.kept.name)
-        self.wait_until_ok()
+        self.booted("restore", self.kept.name)
 
     def keep(self) -> None:
         """Keep the site, which has just converged, for all who want it so; what was kept of another content goes."""
         for old in self.kept.parent.glob("*"):
             self.lab("snapshots", "--remove", old.name)
-        self.lab("snapshot", self.kept.name)
-        self.wait_until_ok()
+        self.booted("snapshot", self.kept.name)
 
-    def wait_until_ok(self) -> None:
-        """Wait until `gridmill status` has nothing to say of machines that have just booted."""
+    def booted(self, command: str, snapshot: str) -> None:
+        """Make or restore a snapshot of a converged site; its machines are well after it."""
+        done = self.lab(command, snapshot)
+        assert "still failed" not in done.text, done.text
         end = time.monotonic() + READY_S
         while True:
             done = self.gridmill("status", NAME, "--json", check=False)

@@ -47,8 +47,7 @@ def test_what_came_after_a_snapshot_is_gone_from_machines_and_from_pulumi(
     assert site.on(GPU_1, "cat /etc/note; test -e /etc/chrony/chrony.conf || echo gone") == "first\ngone"
     assert site.gridmill("status", NAME, check=False).status == 1, "a report and a file are missing"
 
-    site.lab("restore", site.kept.name)
-    site.wait_until_ok()
+    site.booted("restore", site.kept.name)
     assert site.on(GPU_1, "test -e /etc/note || echo gone") == "gone"
     site.pulumi("preview", "--expect-no-changes")
     for phase in site.phases():

@@ -38,7 +38,7 @@ def until(controller: Host, job: str, wanted: str) -> None:
 @pytest.fixture(scope="module")
 def from_before(site: SiteCopy, controller: Host) -> str:
     """A job that ran already when Slurm got to know the power."""
-    job = controller.check_output(f"{SUBMIT} --gres=gpu:2 {SLEEP}")
+    job: str = controller.check_output(f"{SUBMIT} --gres=gpu:2 {SLEEP}")
     until(controller, job, "RUNNING None")
     for old, new in (SITE, POWER):
         site.edit(old, new)

@@ -27,7 +27,7 @@ with only_run.only_run(Path(sys.argv[1]), Path(sys.argv[2])):
 
 def test_another_checkout_is_named_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
     lock, base = tmp_path / "lock", tmp_path / "base"
-    command = [sys.executable, "-c", HOLD, tmp_path / "other", lock]
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "other"), str(lock)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline() == b"held\n"
         told = rf"by the tests of /elsewhere/gridmill \(process {other.pid}\), since 20\S+\. .* wait until they end"

@@ -180,7 +180,7 @@ def test_down_without_a_stack_ends_no_site_that_nobody_named(paths: SitePaths, m
     assert f"lab down --stack {cli.DEFAULT_STACK.resolve()}" in str(refused.value)
     assert "lab down --stack /x/Pulumi.other.yaml" in str(refused.value)
     ended: list[str] = []
-    monkeypatch.setattr(cli.site, "down", lambda one, *, keep_machines: ended.append(one.rack.name))
+    monkeypatch.setattr("gridmill.lab.site.down", lambda one, *, keep_machines: ended.append(one.rack.name))
     assert cli.main(["down"]) == 1 and ended == []
     assert cli.main(["down", "--stack", "/x/Pulumi.other.yaml"]) == 0 and ended == ["other"]
 
@@ -188,7 +188,7 @@ def test_down_without_a_stack_ends_no_site_that_nobody_named(paths: SitePaths, m
 def test_status_lists_what_is_planned_and_not_racked(paths: SitePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     stand(paths)
     standing = rack(paths, Path("/x"), RackedSite(**{**RACK.__dict__, "hosts": (PLAIN_HOST,)}))
-    monkeypatch.setattr(status.network, "is_up", lambda bridge: True)
+    monkeypatch.setattr("gridmill.lab.network.is_up", lambda bridge: True)
     found = status.collect(standing, (GPU_HOST, PLAIN_HOST))
     assert {one["name"]: one["racked"] for one in found["machines"]} == {NAME: True, GPU_HOST.name: False}
     assert f"{GPU_HOST.name}  {GPU_HOST.address}   not racked (lab up)" in status.render(found)
