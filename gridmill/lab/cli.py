@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     slow = commands.add_parser("throttle", parents=[common], help="make a machine's cable slow and lossy")
     slow.add_argument("node", help="name of a machine")
     slow.add_argument("kbit", type=int, help="kbit/s each way; what does not fit into a short queue is lost")
+    slow.add_argument("--loss", type=float, default=3, metavar="PERCENT", help="packets lost each way (default 3 %%)")
     plug = commands.add_parser("plug", parents=[common], help="put back what was pulled or made slow")
     plug.add_argument("node", help="name of a machine")
     kept = commands.add_parser("snapshot", parents=[common], help="keep the site as it is: disks, keys, Pulumi's state")
@@ -103,7 +104,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     elif options.command == "unplug":
         faults.unplug(standing, options.node, power=options.power)
     elif options.command == "throttle":
-        faults.throttle(standing, options.node, options.kbit)
+        faults.throttle(standing, options.node, options.kbit, options.loss)
     elif options.command == "plug":
         faults.plug(standing, options.node)
     elif options.command == "ssh":

@@ -11,6 +11,11 @@ from gridmill.lab.site import LabSite, boot_again
 
 _PORT = "host0"  # what systemd-nspawn calls a machine's end of its cable
 _BURST_BYTES = 4096
+_PLACES = {"tbf": "root", "clsact": "clsact"}
+"""What makes an end slow and lossy, and where it sits."""
+_RANDOM = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
+_NUMBERS = 2**32
+_ALL_PERCENT = 100
 _QUEUE_BYTES = 12_000  # eight full frames: more are dropped, as a saturated uplink does
 
 
@@ -28,16 +33,37 @@ def unplug(site: LabSite, name: str, *, power: bool) -> None:
     site.progress.line(host.name, "cable pulled")
 
 
-def throttle(site: LabSite, name: str, kbit: int) -> None:
-    """Let a machine's cable carry `kbit` kbit/s each way; what its short queue has no room for is lost."""
+def throttle(site: LabSite, name: str, kbit: int, loss_percent: float) -> None:
+    """Let a machine's cable carry `kbit` kbit/s each way and lose so many per cent of its packets, whatever the load.
+
+    What its short queue has no room for is lost as well, but a machine that is slow itself never fills it.
+    """
     if kbit < 1:
         raise LabError(f"{kbit} kbit/s carry nothing", f"python -m gridmill.lab unplug {name}")
+    if not 0 <= loss_percent < _ALL_PERCENT:
+        raise LabError(f"a cable can't lose {loss_percent:g} % of its packets", "from 0 to less than 100 per cent")
     host = site.host(name)
     machine = site.machine(host.name)
     shape = ["tbf", "rate", f"{kbit}kbit", "burst", str(_BURST_BYTES), "limit", str(_QUEUE_BYTES)]
     for inside, port in both_ends(machine, host.name):
+        _whole(inside, port)
         run([*inside, "tc", "qdisc", "replace", "dev", port, "root", *shape])
-    site.progress.line(host.name, f"cable at {kbit} kbit/s, lossy when full")
+        run([*inside, "tc", "qdisc", "add", "dev", port, "clsact"])
+        drop = ["bpf", "direct-action", "bytecode", _dropping(loss_percent)]
+        run([*inside, "tc", "filter", "add", "dev", port, "egress", *drop])
+    site.progress.line(host.name, f"cable at {kbit} kbit/s, loses {loss_percent:g} % and what it has no room for")
+
+
+def _dropping(loss_percent: float) -> str:
+    """A classifier (a kernel may have no netem): a random number, and from a threshold on drop the packet."""
+    threshold = min(_NUMBERS - 1, round(_NUMBERS * (1 - loss_percent / _ALL_PERCENT)))
+    instructions = (
+        f"32 0 0 {_RANDOM}",  # load a random number of 32 bits
+        f"53 0 1 {threshold}",  # if it is at least the threshold: the next instruction; else skip that
+        "6 0 0 2",  # return TC_ACT_SHOT
+        "6 0 0 4294967295",  # return TC_ACT_UNSPEC: go on
+    )
+    return f"{len(instructions)},{','.join(instructions)}"
 
 
 def plug(site: LabSite, name: str) -> None:
@@ -49,12 +75,19 @@ def plug(site: LabSite, name: str) -> None:
             boot_again(site, host)
         return
     ends = both_ends(machine, host.name)
-    for inside, port in ends:
-        kinds = {one["kind"] for one in json.loads(run([*inside, "tc", "-json", "qdisc", "show", "dev", port]))}
-        if "tbf" in kinds:
-            run([*inside, "tc", "qdisc", "delete", "dev", port, "root"])
+    lost = [_whole(inside, port) for inside, port in ends]
     run(["ip", "link", "set", "dev", ends[0][1], "up"])
-    site.progress.line(host.name, "cable plugged in")
+    told = "" if None in lost else f"; it had lost {sum(filter(None, lost))} packets"
+    site.progress.line(host.name, f"cable plugged in{told}")
+
+
+def _whole(inside: list[str], port: str) -> int | None:
+    """Make one end of a cable whole; how many packets it had lost, None when it was whole."""
+    found = json.loads(run([*inside, "tc", "-json", "-statistics", "qdisc", "show", "dev", port]))
+    ours = {one["kind"]: one["drops"] for one in found if one["kind"] in _PLACES}
+    for kind in ours:
+        run([*inside, "tc", "qdisc", "delete", "dev", port, _PLACES[kind]])
+    return sum(ours.values()) if ours else None
 
 
 def both_ends(machine: Machine, name: str) -> list[tuple[list[str], str]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +20,9 @@ from gridmill.lab.mounts import is_mounted
 from gridmill.lab.progress import Progress
 from gridmill.lab.rack import RackedHost, RackedSite, decode, encode
 from gridmill.lab.racking import RackingSite, rack_machine, refresh_description
+from gridmill.lab.readiness import make_ready
 from gridmill.lab.rootfs import ensure_rootfs
-from gridmill.lab.ssh import SshAccess, wait_for_port
-
-_BOOT_SECONDS = 90.0
-_COMMAND_SECONDS = 90.0
-_REFRESH_SECONDS = 300.0
-_EXIT_SSH = 255
+from gridmill.lab.ssh import SshAccess
 
 
 @dataclass(frozen=True)
@@ -171,7 +166,7 @@ def up(site: LabSite, stack: Path, *, prune: bool) -> None:
 def start(site: LabSite, hosts: Sequence[RackedHost], services: Services) -> None:
     """Boot those of the machines that are off, wait until all are ready, and start the meters that look at them."""
     _start(site, [host for host in hosts if not site.machine(host.name).running()])
-    in_parallel(hosts, lambda host: _make_ready(site, host, services.packages_digest))
+    make_ready(site, hosts, services.packages_digest)
     if meters.ensure_running(site.paths, site.rack, site.bridge, services.packages):
         site.progress.line("meters", f"simulated, {', '.join(sorted(site.rack.meters['meters']))}")
 
@@ -263,54 +258,6 @@ def _start(site: LabSite, hosts: Sequence[RackedHost]) -> None:
         site.progress.line(host.name, "booting")
 
 
-def in_parallel(hosts: Sequence[RackedHost], work: Callable[[RackedHost], None]) -> None:
-    """Do something with several machines at once; LabError with the complaints of all that failed."""
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        futures = [(host, pool.submit(work, host)) for host in hosts]
-    failures = []
-    for _, future in futures:
-        error = future.exception()
-        if isinstance(error, LabError):
-            failures.append(str(error))
-        elif error is not None:
-            raise error
-    if failures:
-        raise LabError("\n".join(failures))
-
-
-def _make_ready(site: LabSite, host: RackedHost, packages_digest: str) -> None:
-    started = site.progress.seconds()
-    machine = site.machine(host.name)
-    logs = f"see: python -m gridmill.lab logs {host.name}"
-    if not wait_for_port(host.address, seconds=_BOOT_SECONDS):
-        raise LabError(f"{host.name}: no SSH at {host.address} within {_BOOT_SECONDS:.0f} s", logs)
-    command = "systemctl is-system-running --wait; systemctl list-units --failed --plain --no-legend | cut -d' ' -f1"
-    until = time.monotonic() + _BOOT_SECONDS
-    done = site.access.run(host.address, command, timeout=_COMMAND_SECONDS)
-    while done.returncode == _EXIT_SSH and time.monotonic() < until:  # a machine that boots lets nobody in yet
-        time.sleep(0.5)
-        done = site.access.run(host.address, command, timeout=_COMMAND_SECONDS)
-    if done.returncode == _EXIT_SSH:
-        raise LabError(f"{host.name}: SSH refused: {done.stderr.strip()}", logs)
-    state, *failed = done.stdout.split() or ["unknown"]
-    text = f"SSH up, systemd {state}" + (f", failed: {', '.join(failed)}" if failed else "")
-    site.progress.line(host.name, f"{text} ({site.progress.seconds() - started:.1f} s)")
-    _refresh_packages(site, host, machine, packages_digest)
-
-
-def _refresh_packages(site: LabSite, host: RackedHost, machine: Machine, digest: str) -> None:
-    """Let the machine read the package lists when the lab's own packages are new to it."""
-    marker = machine.paths.base / "packages.digest"
-    if marker.exists() and marker.read_text() == digest:
-        return
-    started = site.progress.seconds()
-    done = site.access.run(host.address, "sudo apt-get update --quiet --error-on=any", timeout=_REFRESH_SECONDS)
-    if done.returncode != 0:
-        raise LabError(f"{host.name}: apt-get update failed", (done.stderr or done.stdout).strip()[-2000:])
-    keys.write_atomically(marker, digest)
-    site.progress.line(host.name, f"package lists read ({site.progress.seconds() - started:.1f} s)")
-
-
 def down(site: LabSite, *, keep_machines: bool) -> None:
     """End the virtual site; caches, snapshots and the site's keys stay, the machines only with `keep_machines`."""
     with site.locked():
@@ -370,9 +317,4 @@ def boot_all(site: LabSite, hosts: Sequence[RackedHost]) -> None:
     """The same for several, which boot side by side."""
     mount(site, hosts)
     _start(site, hosts)
-
-    def make_ready(host: RackedHost) -> None:
-        marker = site.machine(host.name).paths.base / "packages.digest"
-        _make_ready(site, host, marker.read_text() if marker.exists() else "")
-
-    in_parallel(hosts, make_ready)
+    make_ready(site, hosts)

@@ -20,6 +20,9 @@ from gridmill.operations.record.pulumi_state import state_file
 _MADE_ANEW = ("lock", "packages.digest", "packages.asc")
 """Files of the lab that follow from others, or belong to a moment."""
 
+_LAYOUT = "meta.yaml"
+"""Says how Pulumi's backend is laid out: all stacks share it, so it is put back only where there is none."""
+
 
 @dataclass(frozen=True)
 class SiteState:
@@ -54,6 +57,8 @@ class SiteState:
             (into / part).mkdir(parents=True)
             for path in _files(part, root, self.stack):
                 _copy(path, into / part / path.relative_to(root))
+        if self.pulumi and (self.pulumi / _LAYOUT).exists():
+            _copy(self.pulumi / _LAYOUT, into / _LAYOUT)
         if self.gridmill.is_dir():
             shutil.copytree(self.gridmill, into / "gridmill", symlinks=True)
 
@@ -69,6 +74,8 @@ class SiteState:
                     path.unlink()
             for path in _files(part, kept / part, self.stack):
                 _copy(path, root / path.relative_to(kept / part))
+        if self.pulumi and (kept / _LAYOUT).exists() and not (self.pulumi / _LAYOUT).exists():
+            _copy(kept / _LAYOUT, self.pulumi / _LAYOUT)
         remove_tree(self.gridmill)
         if (kept / "gridmill").is_dir():
             shutil.copytree(kept / "gridmill", self.gridmill, symlinks=True)

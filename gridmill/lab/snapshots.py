@@ -19,7 +19,8 @@ from gridmill.lab.layout import SitePaths
 from gridmill.lab.mounts import remove_tree
 from gridmill.lab.network import check_no_clash
 from gridmill.lab.rack import RackedHost, decode
-from gridmill.lab.site import LabSite, boot_all, in_parallel, mount, network_of, serve, start, stop_services
+from gridmill.lab.readiness import in_parallel
+from gridmill.lab.site import LabSite, boot_all, mount, network_of, serve, start, stop_services
 from gridmill.lab.site_state import SiteState
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,40}")

@@ -30,6 +30,11 @@ def missing_to_connect(plan: SitePlan) -> list[Finding]:
     """What of it is needed to reach a machine."""
     connection = plan_connection(plan)
     identity, known = connection.identity_file, connection.known_hosts_file
+    if all(host.simulated for host in plan.hosts):  # keys of machines that do not stand yet can't be asked for
+        racking = f"lab up --stack Pulumi.{plan.name}.yaml makes it when it racks the virtual machines"
+        files = {"access.bootstrap.identityFile": identity, "access.bootstrap.knownHostsFile": known}
+        found = [(what, path, _unreadable(path)) for what, path in files.items()]
+        return [Finding(HERE, what, str(path), reason, racking) for what, path, reason in found if reason]
     wanted = [
         (
             "access.bootstrap.identityFile",

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.site_copy import NAME, Done, SiteCopy
@@ -136,14 +137,23 @@ def again(site: SiteCopy) -> Done:
     return done
 
 
+@dataclass
+class SlowLine:
+    """A line that was made slow; `lost` counts its packets once it is whole again."""
+
+    lost: int = 0
+
+
 @contextmanager
-def throttled(site: SiteCopy, node: str, kbit: int) -> Iterator[None]:
+def throttled(site: SiteCopy, node: str, kbit: int) -> Iterator[SlowLine]:
     """A machine behind a slow line that loses packets."""
+    line = SlowLine()
     site.lab("throttle", node, str(kbit))
     try:
-        yield
+        yield line
     finally:
-        site.lab("plug", node)
+        told = re.search(r"it had lost (\d+) packets", site.lab("plug", node).text)
+        line.lost = int(told[1]) if told else 0
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,11 +20,10 @@ CHECKED = "    changes: {drift: check, preview: {machines: false}}\n"
 
 
 @pytest.fixture
-def checked(site: SiteCopy) -> Iterator[SiteCopy]:
+def checked(site: SiteCopy) -> SiteCopy:
     """The site, whose stack wants drift to be a change."""
     site.edit("    scheduler:\n", f"{CHECKED}    scheduler:\n")
-    yield site
-    site.edit(CHECKED, "")
+    return site
 
 
 def drift(site: SiteCopy) -> tuple[int, dict[str, set[str]]]:

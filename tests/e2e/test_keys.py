@@ -1,4 +1,4 @@
-"""Rotation of the cluster's key while a job runs. Alphabetically after test_chain, which leaves the site up."""
+"""Rotation of the cluster's key while a job runs."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from tests.e2e.site_copy import SiteCopy
 
-pytestmark = [pytest.mark.trial]
+pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
 CAP_W = 650
 DEFAULT_W = 700

@@ -277,14 +277,14 @@ def test_only_the_lab_gets_the_public_passphrase(tmp_path: Path) -> None:
         (["--stack", "gravelines"], "", ""),
         (["--stack", "gravelines"], "gridmill/lab/passphrase", ""),
         (["--stack", "gravelines"], "/srv/own", "/srv/own"),
-        (["--stack", "lab"], "/srv/own", "/srv/own"),
+        (["--stack", "lab"], "/srv/own", "/gridmill/lab/passphrase"),
         ([], "", ""),
     ],
 )
 def test_the_shell_of_a_site_never_has_the_labs_passphrase(
     stack: list[str], given: str, left: str, tmp_path: Path
 ) -> None:
-    """The lab's is set for the lab, and dropped again for any other; one of the user's own stays."""
+    """The lab's is set for the lab, whatever was set, and dropped again for any other stack; one of the user's own stays."""
     name = "PULUMI_CONFIG_PASSPHRASE_FILE"
     make_engine(locations.own_engine())
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}

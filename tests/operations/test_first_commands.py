@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from gridmill.load import load_definition
 from gridmill.operations import cli
 from gridmill.operations.errors import OperationError
 from gridmill.operations.inspect import status as status_module
+from gridmill.operations.local_files import missing_to_connect
+from gridmill.plan import plan_site
 from tests.conftest import ROOT
 from tests.operations.test_cli import run
 
@@ -50,11 +54,17 @@ def test_preflight_names_missing_files_before_it_asks_anybody(
         "PULUMI_CONFIG_PASSPHRASE_FILE",
     ]
     place = tmp_path / "lab" / "lab"
-    made = f"mkdir -p {place} && "
-    assert found["findings"][0]["fix"].startswith(f"{made}ssh-keygen -t ed25519 -f {place}/id_ed25519")
-    assert found["findings"][1]["fix"].startswith(f"{made}ssh-keyscan -t ed25519 ADDRESS >> {place}/known_hosts")
+    racking = "lab up --stack Pulumi.lab.yaml makes it when it racks the virtual machines"
+    assert [item["fix"] for item in found["findings"][:2]] == [racking, racking], "no key of a machine that isn't there"
     assert (found["findings"][2]["expected"], found["findings"][2]["found"]) == (f"{place}/snmp_passphrase", "missing")
     assert run(capsys, "preflight", "lab")[1].endswith("no machine was asked\n")
+
+
+def test_keys_of_real_machines_are_made_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = missing_to_connect(plan_site(load_definition(ROOT / "Pulumi.ems1.yaml")))
+    assert re.search(r"mkdir -p \S+ && ssh-keygen -t ed25519 -f \S+;", found[0].fix)
+    assert re.search(r"mkdir -p \S+ && ssh-keyscan -t ed25519 ADDRESS >> \S+known_hosts for each", found[1].fix)
 
 
 @pytest.fixture

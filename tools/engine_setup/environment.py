@@ -19,8 +19,8 @@ PASSPHRASE, PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHR
 def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -> dict[str, str]:
     """Variables to set, beside those in `current`, for `pulumi --stack STACK` in the checkout.
 
-    Only the lab has a passphrase of its own, a public one: for any other stack the user sets one, and so where nobody
-    says which stack it is for.
+    Only the lab has a passphrase of its own, a public one, which takes the place of a file that is set for another
+    stack. For any other stack the user sets one, and so where nobody says which stack it is for.
     """
     wanted = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     if not engine.users_own:
@@ -29,7 +29,7 @@ def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -
         wanted["PULUMI_HOME"] = str(own_pulumi_home())
     if "PULUMI_BACKEND_URL" not in current and backend_directory() != default_backend_directory():
         wanted["PULUMI_BACKEND_URL"] = f"file://{backend_directory()}"
-    if stack == LAB_STACK and not passphrase_set(current):
+    if stack == LAB_STACK and PASSPHRASE not in current:
         wanted[PASSPHRASE_FILE] = str(LAB_PASSPHRASE)
     return wanted
 
