@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gridmill.operations.bundle.plays import Plays, find_collections
+from gridmill.operations.bundle.ansible_internals import find_collections
+from gridmill.operations.bundle.plays import Plays
 from gridmill.operations.bundle.steps import Compiler
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -136,6 +136,9 @@ COMMAND = "    - name: Do\n      ansible.builtin.command: {argv: ['true']}\n    
         (COMMAND + "      changed_when: false\n", "knows no `changed_when`"),
         # likewise input that must be refused: it calls a failure none
         (COMMAND + "      failed_when: false\n", "knows no `failed_when`"),
+        (COMMAND + "      any_errors_fatal: true\n", "knows no `any_errors_fatal`"),
+        (COMMAND + "      module_defaults: {ansible.builtin.command: {chdir: /}}\n", "knows no `module_defaults`"),
+        (COMMAND + "      with_items: [a]\n", "knows no `loop_with`"),
         (COMMAND + "      until: __done is succeeded\n", "knows no `until`"),
         (COMMAND + "      environment: {A: b}\n", "knows no `environment`"),
         (COMMAND + "      become: false\n", "runs as root"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.operations.bundle.plays import find_collections
+from gridmill.operations.bundle.ansible_internals import find_collections
 from gridmill.operations.playbooks import PLAYBOOKS
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -10,7 +10,8 @@ from lupa.lua51 import LuaRuntime  # type: ignore[import-untyped]
 
 from gridmill.features.slurm.plan import SlurmPlan
 from gridmill.kernel.site_plan import SitePlan
-from tests.playbooks.test_templates import ROLES, render
+from gridmill.operations.playbooks import ROLES
+from tests.playbooks.test_templates import render
 
 NO_VALUE16, NO_VALUE32 = 65534, 4294967294
 UNSAID: dict[str, Any] = {

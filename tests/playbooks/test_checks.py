@@ -306,7 +306,7 @@ def test_a_machine_that_tells_no_serial_number_is_not_the_one(tmp_path: Path) ->
 
 def test_each_machine_is_checked_for_its_own_serial_number() -> None:
     identity = {"serial": "SN-7", "mac": ""}
-    (wanted,) = for_host([{"check": "machine", "serial_file": "/x"}], "n1", "example.net", "192.0.2.1", identity)
+    (wanted,) = for_host([{"check": "machine", "serial_file": "/x"}], "n1", "example.net", ["192.0.2.1"], identity)
     assert wanted == {"check": "machine", "serial_file": "/x", "serial": "SN-7", "mac": ""}
 
 

@@ -52,7 +52,10 @@ def test_a_preview_of_the_withdrawal_foresees_it_though_nothing_was_granted_yet(
 
 def test_the_formats() -> None:
     """As mfsexports.cfg(5) and exports(5) have them; root of a client is nobody."""
-    volumes = {"data": {"path": "/srv/gridmill/data", "read_only": True}, "home": {"read_only": False}}
+    volumes: dict[str, dict[str, Any]] = {
+        "data": {"path": "/srv/gridmill/data", "read_only": True},
+        "home": {"read_only": False},
+    }
     wanted = exports.planned(volumes, [A, B])
     ends = "sync,no_subtree_check,root_squash,sec=sys)"
     assert exports.text("nfs", wanted).splitlines()[1:] == [

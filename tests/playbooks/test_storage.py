@@ -22,7 +22,7 @@ HOME = {
     "type": "moosefs",
     "options": ["nosuid", "nodev", "_netdev", "nofail"],
 }
-MOUNTED = mounts.Mounted(HOME["source"], "fuse", read_only=False)
+MOUNTED = mounts.Mounted("mfs#192.0.2.2:9421/home", "fuse", read_only=False)
 UNIT = "shared-home.mount"
 MOUNTINFO = (
     "22 1 0:21 / / rw,relatime shared:1 - overlay overlay rw,lowerdir=/x\n"

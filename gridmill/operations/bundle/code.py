@@ -14,12 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import ansible
-
+from gridmill.operations.bundle.ansible_internals import PACKAGE as ANSIBLE
+from gridmill.operations.bundle.ansible_internals import module_source, sources_loaded_by_name
 from gridmill.operations.bundle.errors import NotCompilableError
 from gridmill.operations.playbooks import SITE
 
-ANSIBLE = Path(ansible.__file__).parent
 COLLECTIONS = "ansible_collections"
 MODULES = frozenset({"blockinfile", "command", "file", "stat", "systemd_service", "user"})
 """Modules of Ansible's own that do no work on the controller's side, so that a host can run them as they are."""
@@ -37,11 +36,6 @@ class Object:
     content: bytes
 
 
-def ansible_module(name: str) -> Path:
-    """File of a module of Ansible's own."""
-    return ANSIBLE / "modules" / f"{name}.py"
-
-
 def package_of(module: Path) -> str:
     """The package that a module stands in on hosts."""
     if module.is_relative_to(ANSIBLE):
@@ -54,15 +48,14 @@ def package_of(module: Path) -> str:
 def code_of(modules: Iterable[Path]) -> list[Object]:
     """Archives for these modules: Ansible's code first, then this collection's, then what comes from elsewhere.
 
-    How Ansible encodes arguments is loaded by name there, so it is named here. NotCompilableError for a module that
-    needs code which cannot be found.
+    NotCompilableError for a module that needs code which cannot be found.
     """
     sources = [path for kind in ("modules", "module_utils") for path in sorted(SITE.glob(f"plugins/{kind}/**/*.py"))]
     ours = {str(path.relative_to(_root(path))): path for path in sources}
-    theirs = {f"ansible/modules/{name}.py": ansible_module(name) for name in MODULES | CONTENT_MODULES}
+    theirs = {f"ansible/modules/{name}.py": module_source(name) for name in MODULES | CONTENT_MODULES}
     others = [path for path in modules if not path.is_relative_to(ANSIBLE) and not path.is_relative_to(SITE)]
     foreign = {f"{package_of(path).replace('.', '/')}/{path.name}": path for path in others}
-    named = [ANSIBLE / "module_utils" / "basic.py", *(ANSIBLE / "module_utils/_internal/_json/_profiles").glob("*.py")]
+    named = sources_loaded_by_name()
     for path in imported([*theirs.values(), *sources, *others, *named]) | set(named):
         if path.is_relative_to(ANSIBLE):
             theirs[f"ansible/{path.relative_to(ANSIBLE)}"] = path

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible.release import __version__ as ansible_version
-
+from gridmill.operations.bundle.ansible_internals import VERSION
 from gridmill.operations.bundle.code import Object
 from gridmill.operations.bundle.steps import HostSteps
 
@@ -35,7 +34,7 @@ class Bundle:
 def bundle_of(host: str, steps: HostSteps, code: list[Object], *, name: str, run: str, token: int) -> Bundle:
     """The bundle of a host; `token` is the number of the run's lease."""
     manifest: dict[str, Any] = {
-        "schema": SCHEMA, "name": name, "run": run, "host": host, "token": token, "ansible": ansible_version,
+        "schema": SCHEMA, "name": name, "run": run, "host": host, "token": token, "ansible": VERSION,
         "code": [one.digest for one in code], "contents": sorted(steps.contents),
         "skipped": steps.skipped, "steps": steps.plain(),
     }  # fmt: skip

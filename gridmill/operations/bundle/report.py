@@ -10,7 +10,7 @@ import time
 from types import SimpleNamespace
 from typing import Any
 
-from gridmill.operations.bundle.plays import find_collections
+from gridmill.operations.bundle.ansible_internals import find_collections
 from gridmill.operations.bundle.steps import Step
 
 CALLBACK = "ansible_collections.gridmill.site.plugins.callback.gridmill_events"

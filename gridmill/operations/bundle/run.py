@@ -16,8 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleError
-
+from gridmill.operations.bundle.ansible_internals import AnsibleError
 from gridmill.operations.bundle.client import Client, Job, Where
 from gridmill.operations.bundle.code import code_of
 from gridmill.operations.bundle.errors import NotCompilableError, TaskFailedError

@@ -11,14 +11,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible._internal._datatag._tags import TrustedAsTemplate
-from ansible._internal._templating._utils import Omit
-from ansible.errors import AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.plugins.loader import module_loader
-from ansible.template import Templar, trust_as_template
-from ansible.utils.vars import combine_vars
-
+from gridmill.operations.bundle.ansible_internals import (
+    AnsibleError,
+    argument_errors,
+    combined,
+    is_template,
+    module_file,
+    role_of,
+    told,
+    trusted,
+    variables_differ_by,
+    without_omitted,
+)
 from gridmill.operations.bundle.code import MODULES, package_of
 from gridmill.operations.bundle.errors import NotCompilableError, TaskFailedError
 from gridmill.operations.bundle.expressions import Tree, names_in, tree_of
@@ -28,8 +32,6 @@ BUILTIN = "ansible.builtin."
 CONTENT = frozenset({"template", "copy"})
 """Actions that put a content in place, which is rendered here."""
 VALIDATION = "validate_argument_spec"
-TEMPLATE_OPTIONS = {"trim_blocks": True, "lstrip_blocks": False, "newline_sequence": "\n"}
-"""As the action `template` has them by default."""
 PLAIN_ARGUMENTS = frozenset(
     {"src", "dest", "content", "mode", "owner", "group", "validate", "follow", "directory_mode"}
 )  # fmt: skip
@@ -99,7 +101,7 @@ class Compiler:
         for number in self.plays.hosts.get(host, []):
             play, seen = self.plays.plays[number], {}
             for task in self._tasks[number]:
-                known = id(task._role) if not task.get_vars() else id(task)
+                known = variables_differ_by(task)
                 if known not in seen:
                     seen[known] = self.plays.variables(play, host, task)
                 self._compile_task(task, {**seen[known]}, found)
@@ -123,24 +125,17 @@ class Compiler:
 
     @staticmethod
     def _file(name: str, task: Any) -> Path:
-        if task._role:
-            module_loader.add_directory(str(Path(task._role._role_path) / "library"))
-        path = module_loader.find_plugin(name, collection_list=task.collections)
-        if not path:
+        path = module_file(name, task)
+        if path is None:
             raise NotCompilableError(f"there is no module {name}", task)
-        return Path(path)
+        return path
 
     def _compile_task(self, task: Any, variables: dict[str, Any], found: HostSteps) -> None:
-        variables["ansible_search_path"] = [*task.get_search_path(), self.plays.loader.get_basedir()]
+        variables["ansible_search_path"] = [*task.get_search_path(), self.plays.project.directory]
         try:
             _OneTask(self, task, variables, found).compile()
         except AnsibleError as error:
             raise TaskFailedError(told(task), " ".join(str(error).split())) from error
-
-
-def told(task: Any) -> str:
-    """`role : task`, with the role's plain name."""
-    return str(task.get_name(include_role_fqcn=False))
 
 
 class _OneTask:
@@ -151,8 +146,8 @@ class _OneTask:
         self.task = task
         self.variables = variables
         self.found = found
-        self.loader = compiler.plays.loader
-        self.templar = Templar(self.loader, variables=variables)
+        self.project = compiler.plays.project
+        self.templar = self.project.templar(variables)
 
     def compile(self) -> None:
         """Add its step, if there is anything left to do."""
@@ -163,7 +158,7 @@ class _OneTask:
         if not self.task.become or self.task.become_user not in (None, "root"):
             raise NotCompilableError("a bundle runs as root", self.task)
         step = Step(
-            name=told(self.task), role=self.task._role.get_name(include_role_fqcn=False) if self.task._role else "",
+            name=told(self.task), role=role_of(self.task),
             action=self.task.resolved_action or self.task.action, module=self.compiler.module(self.task), rounds=[],
             position=self.compiler.positions[id(self.task)],
             register=self.task.register or "", no_log=bool(self.task.no_log), loop=self.task.loop is not None,
@@ -172,7 +167,7 @@ class _OneTask:
         for item in self._items():
             if step.loop:
                 self.variables[self.task.loop_control.loop_var] = item
-                self.templar = Templar(self.loader, variables=self.variables)
+                self.templar = self.project.templar(self.variables)
             if self._left_out(step):
                 continue
             arguments = self._content(action) if action in CONTENT else self._arguments(self.task.args, step)
@@ -188,9 +183,8 @@ class _OneTask:
         """Check the variables of a role against its argument specification, as the action of that name does."""
         specification = self.task.args.get("argument_spec", {})
         given = {name: self.variables[name] for name in specification if name in self.variables}
-        given = combine_vars(self.templar.template(given), self.templar.template(self.task.args["provided_arguments"]))
-        errors = ArgumentSpecValidator(specification).validate(given, validate_role_argument_spec=True).error_messages
-        if errors:
+        given = combined(self.templar.template(given), self.templar.template(self.task.args["provided_arguments"]))
+        if errors := argument_errors(specification, given):
             raise TaskFailedError(told(self.task), f"Validation of arguments failed: {' '.join(errors)}")
 
     def _items(self) -> list[Any]:
@@ -207,7 +201,7 @@ class _OneTask:
         """Whether a condition is known not to hold; those that depend on results are kept with the step."""
         trees = []
         for condition in self.task.when:
-            if isinstance(condition, str) and self._late(f"{{{{ {condition} }}}}", trusted=True):
+            if isinstance(condition, str) and self._late(f"{{{{ {condition} }}}}", ours=True):
                 trees.append(self._tree(f"{{{{ {condition} }}}}"))
             elif not self.templar.evaluate_conditional(condition):
                 return True
@@ -220,15 +214,15 @@ class _OneTask:
         if any(not isinstance(value, str) for value in late.values()):
             raise NotCompilableError("results stand at the top of arguments only", self.task)
         step.late = {name: self._tree(value) for name, value in late.items()}
-        return {name: value for name, value in known.items() if value is not Omit}
+        return without_omitted(known)
 
-    def _late(self, value: Any, *, trusted: bool = False, seen: frozenset[str] = frozenset()) -> bool:
+    def _late(self, value: Any, *, ours: bool = False, seen: frozenset[str] = frozenset()) -> bool:
         """Whether a value depends on the result of a task, directly or through variables."""
         if isinstance(value, dict):
             return any(self._late(one, seen=seen) for one in value.values())
         if isinstance(value, list | tuple):
             return any(self._late(one, seen=seen) for one in value)
-        if not isinstance(value, str) or "{" not in value or not (trusted or TrustedAsTemplate.is_tagged_on(value)):
+        if not isinstance(value, str) or "{" not in value or not (ours or is_template(value)):
             return False
         names = names_in(str(value)) - seen
         return bool(names & self.compiler.results) or any(
@@ -246,7 +240,7 @@ class _OneTask:
             if not isinstance(value, str):
                 raise NotCompilableError(f"{name} holds results in parts", self.task)
             return self._tree(value)
-        return ["constant", self.templar.template(trust_as_template(f"{{{{ {name} }}}}"))]
+        return ["constant", self.templar.template(trusted(f"{{{{ {name} }}}}"))]
 
     def _content(self, action: str) -> dict[str, Any]:
         """Arguments of a file's content, which is rendered here and named by its digest."""
@@ -255,11 +249,12 @@ class _OneTask:
         given = {name: value for name, value in self.task.args.items() if name != "content"}
         if self._late(self.task.args):
             raise NotCompilableError("contents know no results", self.task)
-        arguments = {name: value for name, value in self.templar.template(given).items() if value is not Omit}
+        arguments = without_omitted(self.templar.template(given))
         if action == "template":
-            content, source = self._rendered(arguments)
+            source = self.project.find(self.task, "templates", arguments["src"])
+            content = self.project.rendered(self.templar, source, self.variables).encode()
         elif "src" in arguments:
-            source = self._find("files", arguments["src"])
+            source = self.project.find(self.task, "files", arguments["src"])
             content = Path(source).read_bytes()
         else:
             source, value = arguments["dest"], self.templar.template(self.task.args["content"])
@@ -270,16 +265,3 @@ class _OneTask:
         self.found.contents[digest] = content
         arguments.pop("src", None)
         return {**arguments, "content": digest, "basename": Path(source).name}
-
-    def _find(self, place: str, name: str) -> str:
-        return str(self.loader.path_dwim_relative_stack(self.task.get_search_path(), place, name))
-
-    def _rendered(self, arguments: dict[str, Any]) -> tuple[bytes, str]:
-        """Content and source of a template."""
-        source = self._find("templates", arguments["src"])
-        text = trust_as_template(self.loader.get_text_file_contents(source))
-        paths = [*self.variables["ansible_search_path"], str(Path(source).parent)]
-        search = [path for one in paths for path in (f"{one}/templates", one)]
-        templar = self.templar.copy_with_new_env(searchpath=search, available_variables=self.variables)
-        rendered = templar.template(text, escape_backslashes=False, overrides=TEMPLATE_OPTIONS)
-        return ("" if rendered is None else str(rendered)).encode(), source
