@@ -10,7 +10,7 @@ import sys
 
 from benchmarks.measure import table
 
-NAMES = ("plan", "power", "inventory", "preview", "node", "judge", "apply", "added", "kills")
+NAMES = ("plan", "power", "inventory", "preview", "node", "judge", "drift", "apply", "added", "kills")
 DEFAULT = ("plan", "power", "inventory", "preview")
 
 

@@ -135,7 +135,7 @@ def timed_ansible(state: State, addresses: list[str]) -> float:
     ]
     tasks += [{"ansible.builtin.file": {"path": str(one), "state": "directory", "mode": "0755"}}
               for one in state.directories]  # fmt: skip
-    tasks += [{"packages": {"wanted": {name: ""}}} for name in state.packages]
+    tasks += [{"gridmill.site.packages": {"wanted": {name: ""}}} for name in state.packages]
     play = {"hosts": "all", "gather_facts": False, "tasks": [{"name": f"Item {n}", **t} for n, t in enumerate(tasks)]}
     (state.directory / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
     options = f"-o UserKnownHostsFile={state.connection.known_hosts_file} -o ControlMaster=auto -o ControlPersist=60s"

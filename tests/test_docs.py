@@ -153,3 +153,22 @@ def test_our_own_commands_are_seen() -> None:
         if words
     }
     assert {"make", "gridmill", "lab", "pulumi"} <= seen
+
+
+def test_every_decision_is_in_the_index_once_and_in_order() -> None:
+    place = ROOT / "docs" / "adr"
+    rows = re.findall(
+        r"^\| (\d+) \| \[(.+)\]\((\S+)\) \| (.+) \|$", (place / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    files = sorted(path for path in place.glob("[0-9]*.md"))
+    assert [f"# {number}. {title}" for number, title, *_ in rows] == [
+        path.read_text(encoding="utf-8").partition("\n")[0] for path in files
+    ]
+    assert [file for _, _, file, _ in rows] == [path.name for path in files]
+    assert all(file.startswith(f"{int(number):04}-") for number, _, file, _ in rows)
+    known = {int(number) for number, *_ in rows}
+    for number, _, _, status in rows:
+        assert re.fullmatch(r"accepted(, amended by [\d, ]+)?|superseded by \d+", status), status
+        assert {int(other) for other in re.findall(r"\d+", status)} <= {one for one in known if one > int(number)}, (
+            number
+        )

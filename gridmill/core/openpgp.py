@@ -1,6 +1,6 @@
 """OpenPGP public keys: which key a file holds, told by its fingerprint.
 
-The modules of the playbooks hold the same code (a test compares), as nodes have nothing of this package.
+The collection has a link to this file, as machines have nothing of this package: standard library only.
 """
 
 from __future__ import annotations
