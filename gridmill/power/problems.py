@@ -107,8 +107,8 @@ def _over_budget(site: Site, stage: Stage) -> Problem | None:
     dated = contracted and contract is not None and bool(contract.later)
     when = f"by {stage.date}, " if dated and stage.date else ""
     message = (
-        f"{when}the pods' budgets, {kilowatts(budgets)} of IT load, are {kilowatts(at_meter)} at the meter"
-        f" (PUE {grid.pue:g}), {kilowatts(at_meter - limit)} over {kilowatts(limit)}"
+        f"{when}the pods' budgets, {kilowatts(budgets)} of IT load, need {kilowatts(at_meter)} at the meter"
+        f" (PUE {grid.pue:g}); limit: {kilowatts(limit)}"
     )
     hint = f"budgets of {kilowatts(int(limit / grid.pue))} together"
     if dated:
@@ -208,12 +208,11 @@ def _worst(found: Iterable[Limit], caps: Caps) -> list[Limit]:
 def _over(
     limit: Limit, caps: Caps, machines: Sequence[Consumer], first_caps: str | None = None, *, floor: bool = False
 ) -> Problem:
-    draw, over = limit.load.draw_w(caps) * limit.factor, -limit.margin_w(caps)
-    draw_text, over_text = kilowatts(math.ceil(draw)), kilowatts(math.ceil(over))
+    draw_text = kilowatts(math.ceil(limit.load.draw_w(caps) * limit.factor))
     limit_text = kilowatts(math.floor(limit.limit_w))
     situation = "" if limit.situation == NORMAL else f" {limit.situation}"
     at_floor = " even at the GPUs' lowest power limits" if floor else ""
-    message = f"{draw_text}{situation}{at_floor}, {over_text} over {limit.element}, {limit_text}"
+    message = f"needs {draw_text}{situation}{at_floor}; limit: {limit_text}, {limit.element}"
     return Problem(
         limit.path, message, f"at most {limit_text}", "; or ".join(what_fits(limit, caps, machines, first_caps))
     )

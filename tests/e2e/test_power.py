@@ -26,7 +26,7 @@ def test_a_cap_that_does_not_survive_a_feed_is_refused_with_the_one_that_does(si
     done = site.pulumi("preview", check=False)
     site.edit("caps: {gpu: 690 W}", CAPS)
     assert done.status != 0
-    assert "10.12 kW with feed A lost, 0.22 kW over the power supplies of gpu (sim-dgx-h100), 9.9 kW" in done.text
+    assert "needs 10.12 kW with feed A lost; limit: 9.9 kW, the power supplies of gpu (sim-dgx-h100)" in done.text
     assert "a cap of 662 W per GPU" in done.text
 
 
