@@ -39,12 +39,22 @@ def load_definition(path: Path, *, to_look: bool = False) -> Definition:
     """Read, type and check `Pulumi.<site>.yaml`.
 
     Raises ProblemsError with every problem: unreadable file, YAML, unknown keys, types, rules. `to_look` at a plan,
-    those that can be mended later are no obstacle; the definition holds them.
+    those that can be mended later are no obstacle; the definition holds them, and its warnings.
     """
     definition, problems = examine_definition(path)
     if any(not (to_look and problem.later) for problem in problems):
         raise ProblemsError(problems)
     return replace(definition, later=tuple(problems))
+
+
+def stated_name(path: Path) -> tuple[object, int | None]:
+    """The site's name as a stack file states it, and its line, whatever else is wrong there; None where it cannot be
+    read."""
+    try:
+        document = parse(path.read_text(encoding="utf-8"), path.name)
+        return document.data["config"][SITE_KEY]["name"], document.lines.get(("config", SITE_KEY, "name"))
+    except (OSError, UnicodeDecodeError, ProblemsError, LookupError, TypeError):
+        return None, None
 
 
 def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:
@@ -110,10 +120,13 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     context = Context(site, catalog, keys, listed)
     judged = [*unread, *check(context, known)]
     judged = [written(problem, data).located(file, lines) for problem in judged]
+    warnings = tuple(problem for problem in judged if problem.warning)
+    judged = [problem for problem in judged if not problem.warning]
     if problems:
         raise ProblemsError([*problems, *judged])
     machines = identities(site, listed)
-    return Definition(site, catalog, keys, file, lines, data, machines, analysed=context.power, features=known), judged
+    definition = Definition(site, catalog, keys, file, lines, data, machines, (), warnings, context.power, known)
+    return definition, judged
 
 
 def dates_as_written(data: Any) -> Any:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gridmill.catalog.json_schema import sku_schemas
-from gridmill.core.errors import GridmillError, Problem, ProblemsError
+from gridmill.core.errors import GridmillError, Problem, ProblemsError, printable
 from gridmill.core.people import nearest
 from gridmill.documents import documents
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
-from gridmill.load import load_definition
+from gridmill.load import load_definition, stated_name
 from gridmill.operations.commands import backup as backup_cli
 from gridmill.operations.commands import growth as growth_cli
 from gridmill.operations.commands import power as power_cli
@@ -105,17 +105,23 @@ def _failed(options: argparse.Namespace, message: str, status: int, problems: It
 
 def validate(options: argparse.Namespace) -> int:
     """Check a definition."""
-    plan = _plan(options.stack)
-    result = {"ok": True, "site": plan.name, "nodes": len(plan.hosts), "problems": []}
+    definition = _definition(options.stack)
+    plan = plan_site(definition)
+    _warn(definition.warnings)
+    warnings = [problem.as_dict() for problem in definition.warnings]
+    result = {"ok": True, "site": plan.name, "nodes": len(plan.hosts), "problems": [], "warnings": warnings}
     _print(result, options, f"{plan.name}: ok, {len(plan.hosts)} nodes")
     return 0
 
 
 def show_plan(options: argparse.Namespace) -> int:
     """Print the plan."""
-    plan = plan_site(_to_look(options.stack))
+    definition = _to_look(options.stack)
+    _warn(definition.warnings)
+    plan = plan_site(definition)
     if options.json:
-        print(json.dumps(plan.as_dict(), indent=2))
+        warnings = [problem.as_dict() for problem in (*definition.later, *definition.warnings)]
+        print(json.dumps({**plan.as_dict(), "warnings": warnings}, indent=2))
     else:
         print(site_table(plan))
     return 0
@@ -332,20 +338,36 @@ def _plan_to_ask(stack: str, status: int = 1) -> SitePlan:
 def _to_look(stack: str) -> Definition:
     """The definition for commands that only show; what has to be mended before `pulumi up` is a warning."""
     definition = _definition(stack, to_look=True)
-    for problem in definition.later:
-        print(f"warning: {problem}", file=sys.stderr)
+    _warn(definition.later)
     return definition
+
+
+def _warn(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
 
 
 def _definition(stack: str, *, to_look: bool = False) -> Definition:
     """The definition of a site by its name or its file; a name that isn't the site's own is a copy half edited."""
-    definition = load_definition(_stack_file(stack), to_look=to_look)
-    found = definition.site.name
-    if stack != found and not stack.endswith(".yaml"):
-        message = f"{found} is not the site of {definition.file}"
-        problem = Problem(("name",), message, stack, f"write `name: {stack}`")
-        raise ProblemsError([problem.located(definition.file, definition.lines)])
+    path = _stack_file(stack)
+    try:
+        definition = load_definition(path, to_look=to_look)
+    except (
+        ProblemsError
+    ):  # a wrong name alone may be the reason: a site's own SKUs and keys lie in a folder of its name
+        _check_name(stack, path)
+        raise
+    if stack != definition.site.name:
+        _check_name(stack, path)
     return definition
+
+
+def _check_name(stack: str, path: Path) -> None:
+    """ProblemsError where a stack file that was asked for by its site's name holds another site."""
+    name, line = stated_name(path)
+    if isinstance(name, str) and name != stack and not stack.endswith(".yaml"):
+        message = f"{printable(name)} is not the site of {path.name}"
+        raise ProblemsError([Problem(("name",), message, stack, f"write `name: {stack}`", path.name, line)])
 
 
 def _stack_file(stack: str) -> Path:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gridmill.catalog import Catalog
+from gridmill.catalog.unknown import unknown_sku
 from gridmill.core.errors import Path, Problem
 from gridmill.core.sections.site import Site
 from gridmill.core.units import kilowatts
@@ -150,33 +151,31 @@ def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
                     expected = f"one of {', '.join(feeds)}" if feeds else "a feed under `power: feeds:`"
                     problems.append(Problem(path, f"unknown feed {feed}", expected, f"add {feed} under power.feeds"))
                 if sku not in catalog.pdus:
-                    problems.append(_unknown(path, sku, sorted(catalog.pdus)))
+                    problems.append(unknown_sku(path, sku, catalog.pdus, catalog, "pdus"))
     return problems
 
 
 def _size_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """UPS modules and cooling units that are named by a SKU that nobody knows."""
     feeds = site.power.feeds if site.power else {}
-    named: list[tuple[Path, int | str, list[str]]] = [
+    named: list[tuple[Path, int | str, str, Collection[str]]] = [
         *(
-            (("power", "feeds", key, "ups", "module"), feed.ups.module, sorted(catalog.ups))
+            (("power", "feeds", key, "ups", "module"), feed.ups.module, "ups", catalog.ups)
             for key, feed in feeds.items()
             if feed.ups
         ),
         *(
-            (("pods", key, part, "unit"), cooling.unit, sorted(catalog.cooling))
+            (("pods", key, part, "unit"), cooling.unit, "cooling", catalog.cooling)
             for key, pod in site.pods.items()
             for part, cooling in (("cooling", pod.cooling), ("liquidCooling", pod.liquid_cooling))
             if cooling
         ),
     ]
-    return [_unknown(path, sku, known) for path, sku, known in named if isinstance(sku, str) and sku not in known]
-
-
-def _unknown(path: Path, sku: str, known: Sequence[str]) -> Problem:
-    near = difflib.get_close_matches(sku, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
-    return Problem(path, f"unknown SKU {sku}", f"one of {', '.join(known)}", hint)
+    return [
+        unknown_sku(path, sku, known, catalog, kind)
+        for path, sku, kind, known in named
+        if isinstance(sku, str) and sku not in known
+    ]
 
 
 def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -89,3 +90,46 @@ def test_status_without_own_files_opens_no_connection(
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
     monkeypatch.setattr(status_module, "site_status", lambda *_, **__: pytest.fail("the controller was asked"))
     assert "id_ed25519: missing (access.bootstrap.identityFile)" in run(capsys, "status", "lab")[1]
+
+
+NO_HOMES = "no volume holds homes: what a job writes stays on its node, where its user may not log in"
+
+
+def test_users_without_shared_homes_are_a_warning_and_no_problem(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "inventories" / "lab", tmp_path / "inventories" / "lab")
+    stack = tmp_path / "Pulumi.lab.yaml"
+    with_homes = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    without = re.sub(r"    storage:\n.*?    pods:\n", "    pods:\n", with_homes, flags=re.DOTALL)
+    users = "      users:\n        ben: {uid: 2002, keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA" + "B" * 43 + "]}\n"
+
+    def warnings(text: str, command: str = "validate") -> list[str]:
+        stack.write_text(text, encoding="utf-8")
+        status, out, err = run(capsys, command, str(stack), "--json")
+        assert status == 0, out + err
+        return [one["message"] for one in json.loads(out)["warnings"]]
+
+    def and_users(text: str) -> str:
+        return text.replace("      admins:\n", f"{users}      admins:\n")
+
+    assert warnings(without) == warnings(and_users(with_homes)) == []
+    assert warnings(and_users(without)) == warnings(and_users(without), "plan") == [NO_HOMES]
+    assert run(capsys, "validate", str(stack))[2].startswith(f"warning: Pulumi.lab.yaml:4: storage: {NO_HOMES}\n")
+
+
+def test_a_wrong_name_is_told_before_what_follows_from_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8").replace("name: lab", "name: labb")
+    (tmp_path / "Pulumi.foo.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    status, _, err = run(capsys, "validate", "foo")
+    assert status == 1 and "unknown SKU" not in err
+    assert "Pulumi.foo.yaml:6: name: labb is not the site of Pulumi.foo.yaml" in err
+
+
+def test_a_place_without_a_limit_is_the_commands_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "explain", "lab", "pods.pod-a.bugdet")
+    assert status == 1 and err.startswith("1 problem in the command\nno limit stands at pods.pod-a.bugdet\n")
+    assert "did you mean pods.pod-a.budget?" in err

@@ -114,9 +114,9 @@ def nodes_of(site: Site, group_key: str) -> list[str]:
 
 def storage_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """Everything that is wrong with volumes and their servers."""
+    problems = list(_homes_warning(site, catalog))
     if site.get(Storage) is None:
-        return []
-    problems: list[Problem] = []
+        return problems
     for key, volume in volumes_of(site).items():
         path: Path = ("storage", "volumes", key)
         problems += _shape_problems(path, volume)
@@ -297,6 +297,18 @@ def _homes_problems(storage: Storage) -> Iterator[Problem]:
     for key in homes[1:]:
         path = ("storage", "volumes", key, "holds")
         yield Problem(path, f"{homes[0]} holds the homes already", "one volume of homes", "holds: users")
+
+
+def _homes_warning(site: Site, catalog: Catalog) -> Iterator[Problem]:
+    """Users whose jobs run on other machines than they log in to, with a home of its own on each."""
+    people = set(numbers(site)) - set(site.access.admins)
+    shared = any(holds_of(key, volume) == "homes" for key, volume in volumes_of(site).items())
+    groups = groups_of(site)
+    working = any("compute" in services_of(group, catalog) for _, group in groups)
+    if people and working and not shared and sum(len(group.at) for _, group in groups) > 1:
+        message = "no volume holds homes: what a job writes stays on its node, where its user may not log in"
+        hint = "a volume such as `home: {kind: nfs, of: GROUP}` under storage.volumes; docs/guides/storage.md"
+        yield Problem(("storage",), message, "homes that all nodes share", hint, warning=True)
 
 
 def _directory_problems(key: str, servers: StorageServers, site: Site, catalog: Catalog) -> Iterator[Problem]:

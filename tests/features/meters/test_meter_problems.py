@@ -35,7 +35,7 @@ CASES = [
     meter("unknown SKU", "of: A, sku: eastron-sdm63, address: 198.18.0.33", ".sku", "unknown SKU eastron-sdm63",
           "did you mean eastron-sdm630?"),
     meter("a PDU as its meter", "of: A, sku: pdu-3x63a, address: 198.18.0.33", ".sku", "unknown SKU pdu-3x63a",
-          "add a file for it beside the stack, in skus/meters/"),
+          "add that file"),
     meter("no address", f"of: A, {SDM}", ".address", "missing", "add it"),
     meter("a name", f"of: A, {SDM}, address: meter-1", ".address", "meter-1 is not an address"),
     meter("a network", f"of: A, {SDM}, address: 198.18.0.32/24", ".address", "198.18.0.32/24 is not an address"),
