@@ -29,7 +29,7 @@ from gridmill.registry import policies as rules
 
 NAME = "gridmill"
 SITE = "gridmill:index:Site"
-"""The resource whose registration is judged: the parent of everything else, so nothing is made before."""
+"""The resource whose registration is checked: the parent of everything else, so nothing is made before."""
 
 _LEVELS = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel.ADVISORY}
 
@@ -77,7 +77,7 @@ def _composed(root: Path, directory: str, text: str) -> Judged:
 
 
 def _readable(root: Path) -> Policy:
-    """What could not be read could not be judged, and must not pass for that."""
+    """A definition that cannot be read is a violation: the other rules are not asked then."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type == SITE:

@@ -25,6 +25,6 @@ def worst(classes: Iterable[str]) -> str:
     return max(classes, key=CLASSES.index, default=NONE)
 
 
-def hits_jobs(impact: str) -> bool:
+def affects_jobs(impact: str) -> bool:
     """Whether jobs that run on the machine must end, or would be lost."""
     return CLASSES.index(impact) >= CLASSES.index(DRAIN)

@@ -37,9 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     drifted = Drifted.take()
     try:
         document = read_document(sys.stdin.read())
-        everything, judged = options.all or options.full, options.all
+        everything, compare = options.all or options.full, options.all
         return PhaseRun(
-            document, options.action, secrets, digests, everything=everything, judged=judged, drifted=drifted
+            document, options.action, secrets, digests, everything=everything, compare=compare, drifted=drifted
         ).run()
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)

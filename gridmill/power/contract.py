@@ -82,7 +82,7 @@ def contract_problems(site: Site) -> list[Problem]:
 
 
 def unused_power(site: Site, catalog: Catalog) -> list[Unused]:
-    """Contracted power at risk, one item for each date at which more is contracted. A plan judges by what it expects to
+    """Contracted power at risk, one item for each date at which more is contracted. A plan is compared with what it expects to
     be drawn under load, since the grid operator goes by the meter."""
     contract = site.grid.contract
     if contract is None or not contract.congested or contract.since is None:

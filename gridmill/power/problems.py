@@ -32,8 +32,8 @@ def power_problems(site: Site, catalog: Catalog, work: PowerAnalysis) -> list[Pr
     found += work.cap_problems
     if not work.cap_problems:
         # without a `power` section the budgets' sum was compared with the connection
-        judged = rows if site.power else [row for row in rows if row.path[0] != "grid"]
-        worst = _worst(broken(judged, caps), caps)
+        relevant = rows if site.power else [row for row in rows if row.path[0] != "grid"]
+        worst = _worst(broken(relevant, caps), caps)
         first = first_caps(site, catalog) if worst and site.power is None else None
         found += [_over(limit, caps, machines, first) for limit in worst]
     found += bus_bar_problems(site, catalog, machines)
@@ -92,8 +92,8 @@ def _budget_problems(site: Site) -> list[Problem]:
         return []
     found = stages(site)
     # pods only ever come: without a contract that changes, the last date is the hardest
-    judged = found if contract and contract.later else found[-1:]
-    problems = [problem for stage in judged if (problem := _over_budget(site, stage))]
+    relevant = found if contract and contract.later else found[-1:]
+    problems = [problem for stage in relevant if (problem := _over_budget(site, stage))]
     return list({problem.path: problem for problem in problems}.values())
 
 

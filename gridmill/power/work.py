@@ -32,7 +32,7 @@ class PowerAnalysis:
 
 
 def analyse(site: Site, catalog: Catalog) -> PowerAnalysis:
-    """The work for a site whose SKUs other rules judge."""
+    """The work for a site whose SKUs other rules check."""
     machines = consumers(site, catalog)
     rows = list(limits(site, catalog, machines))
     caps, problems = planned_caps(site, machines, rows)

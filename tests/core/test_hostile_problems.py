@@ -12,7 +12,7 @@ import yaml
 from gridmill.core.errors import ProblemsError, path_text
 from gridmill.load import build_definition
 from tests.conftest import ROOT
-from tests.core.test_problems import LAB, Case, changed, judge, problems_of
+from tests.core.test_problems import LAB, Case, changed, check_case, problems_of
 
 BESIDE = "remove it; `pulumi config set --secret NAME`, which puts it beside the site object"
 CASES = [
@@ -67,7 +67,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_hostile_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
 def test_two_pods_with_one_number_overlap(tmp_path: Path) -> None:

@@ -278,10 +278,10 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
-def judge(case: Case, tmp_path: Path) -> None:
+def check_case(case: Case, tmp_path: Path) -> None:
     """The definition has exactly this problem at this place."""
     text = changed(case.old, case.new)
     for old, new in case.also:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations import cli
 from gridmill.operations.errors import OperationError
 from gridmill.operations.inspect import status as status_module
+from gridmill.operations.local_files import missing_to_connect
 from tests.conftest import ROOT
 from tests.operations.test_cli import run
 
@@ -51,11 +54,19 @@ def test_preflight_names_missing_files_before_it_asks_anybody(
         "PULUMI_CONFIG_PASSPHRASE_FILE",
     ]
     place = tmp_path / "lab" / "lab"
-    made = f"mkdir -p {place} && "
-    assert found["findings"][0]["fix"].startswith(f"{made}ssh-keygen -t ed25519 -f {place}/id_ed25519")
-    assert found["findings"][1]["fix"].startswith(f"{made}ssh-keyscan -t ed25519 ADDRESS >> {place}/known_hosts")
+    racking = "`lab up --stack Pulumi.lab.yaml` makes it, with the virtual machines"
+    assert [item["fix"] for item in found["findings"][:2]] == [racking, racking]
     assert (found["findings"][2]["expected"], found["findings"][2]["found"]) == (f"{place}/snmp_passphrase", "missing")
     assert run(capsys, "preflight", "lab")[1].endswith("no machine was asked\n")
+
+
+def test_a_real_site_is_told_how_to_make_its_files(lab_plan: SitePlan, tmp_path: Path) -> None:
+    place = tmp_path / "own"
+    access = replace(lab_plan.access, identity_file=f"{place}/id_ed25519", known_hosts_file=f"{place}/known_hosts")
+    identity, known = missing_to_connect(replace(lab_plan, access=access))
+    made = f"mkdir -p {place} && "
+    assert identity.fix.startswith(f"{made}ssh-keygen -t ed25519 -f {place}/id_ed25519")
+    assert known.fix.startswith(f"{made}ssh-keyscan -t ed25519 ADDRESS >> {place}/known_hosts")
 
 
 @pytest.fixture

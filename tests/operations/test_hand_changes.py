@@ -141,9 +141,9 @@ def test_a_run_repairs_who_drifted_and_asks_nobody_else(
     assert up("") == 0 and played == [HOSTS]
     site.answers = {one: recorded(document, one, DIFFERENCE), other: recorded(document, other)}
     assert up(f"{LATE} {one},{other}", "check") == 0
-    assert (played, site.asked) == ([[one]], [("judge", [one, other])]), "predicted is what differs still"
+    assert (played, site.asked) == ([[one]], [("compare", [one, other])]), "predicted is what differs still"
     assert up(f"{LATE} {one},{other}") == 0
-    assert (played, site.asked) == ([[one]], [("judge and forget", [one, other])])
+    assert (played, site.asked) == ([[one]], [("compare and forget", [one, other])])
     site.answers = {one: Answer("dead", unreachable=True)}
     assert up(f"{EARLY} {one},{other}") == 0
     assert (played, site.asked) == ([], []), "the word of a repair that is done asks nobody, dead or alive"
@@ -170,6 +170,6 @@ def test_of_controllers_only_those_that_differ_are_run_and_slurm_reads_its_files
         site.answers = {name: recorded(read, name, *differences)}
         site.asked.clear()
         assert run(control, monkeypatch, "apply") == 0
-        assert (played, given, site.asked) == (hosts, reread, [("judge and forget", [name])])
+        assert (played, given, site.asked) == (hosts, reread, [("compare and forget", [name])])
         played.clear()
         given.clear()

@@ -13,7 +13,7 @@ from typing import Any
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.document import plan_connection
-from gridmill.operations.run.baselines import Answer, Recorded, judge_all, told, wanted_digests
+from gridmill.operations.run.baselines import Answer, Recorded, check_all, told, wanted_digests
 from gridmill.report.tables import columns
 
 SCHEMA = "gridmill.drift/v1"
@@ -66,7 +66,7 @@ def planned_digests(plan: SitePlan) -> dict[str, dict[str, str]]:
 
 def _over_ssh(plan: SitePlan) -> Ask:
     connection = plan_connection(plan)
-    return lambda addresses: judge_all(connection, addresses)
+    return lambda addresses: check_all(connection, addresses)
 
 
 def _host(host: HostPlan, wanted: Mapping[str, str], answer: Answer | None) -> HostDrift:

@@ -62,7 +62,7 @@ class NodeStatus:
     maintenance: str
     """Why it is being worked on; empty when it is in service."""
     converged: str
-    """When it was last converged wholly (UTC); empty when that is not known."""
+    """When it was last converged completely (UTC); empty when that is not known."""
     reboot: str
     """Why a reboot was due then; empty when none was."""
     problems: tuple[str, ...]
@@ -204,7 +204,7 @@ def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun], silent: Se
         if "compute" in host.services:
             problems += _slurm_problems(slurm)
         if not controller and not ledger.whole:
-            problems.append("not converged wholly")
+            problems.append("not converged completely")
             problems += [f"last run: {run.failures[host.name]}"] if host.name in run.failures else []
         problems += silent
     return NodeStatus(

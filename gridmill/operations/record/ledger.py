@@ -92,9 +92,9 @@ def subset(data: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {**data, "groups": groups, "hosts": {name: host for name, host in data["hosts"].items() if name in names}}
 
 
-def departure(data: dict[str, Any], departed: Mapping[str, Entry]) -> dict[str, Any]:
+def removal(data: dict[str, Any], removed: Mapping[str, Entry]) -> dict[str, Any]:
     """The document that takes machines out of service which are planned no longer."""
-    hosts = {name: {"address": entry.address} for name, entry in departed.items()}
+    hosts = {name: {"address": entry.address} for name, entry in removed.items()}
     return {**data, "hosts": hosts, "groups": {"compute": {"hosts": list(hosts)}}}
 
 

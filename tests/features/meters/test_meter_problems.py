@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_problems import Case, judge
+from tests.core.test_problems import Case, check_case
 
 PDUS = (("          r1: {}\n", "          r1: {pdus: {A: pdu-3x63a, B: pdu-3x63a}}\n"),)
 SNMP = "snmp: {secretFile: /etc/secret}, "
@@ -70,11 +70,11 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_meter_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
 def test_a_pdu_that_is_not_there(tmp_path: Path) -> None:
     case = meter("no PDU", f"of: pod-a/r1/B, {SDM}, address: 198.18.0.33", ".of", "pod-a/r1 has no PDU on feed B",
                  "B under pdus of r1")  # fmt: skip
     pdu = ((PDUS[0][0], PDUS[0][1].replace(", B: pdu-3x63a", "")),)
-    judge(Case(case.name, case.old, case.new, case.path, case.message, case.hint, also=pdu), tmp_path)
+    check_case(Case(case.name, case.old, case.new, case.path, case.message, case.hint, also=pdu), tmp_path)

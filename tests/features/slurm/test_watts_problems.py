@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_problems import Case, judge
+from tests.core.test_problems import Case, check_case
 
 SCHEDULED = (("    pods:\n", "    power: {feeds: {A: {}}, scheduled: true}\n    pods:\n"),)
 
@@ -27,4 +27,4 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
