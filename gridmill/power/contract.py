@@ -82,8 +82,8 @@ def contract_problems(site: Site) -> list[Problem]:
 
 
 def unused_power(site: Site, catalog: Catalog) -> list[Unused]:
-    """Contracted power at risk, one item for each date at which more is contracted. A plan is compared with what it expects to
-    be drawn under load, since the grid operator goes by the meter."""
+    """Contracted power at risk, one item for each date at which more is contracted. Compared is what the plan expects
+    to be drawn under load, since the grid operator goes by the meter."""
     contract = site.grid.contract
     if contract is None or not contract.congested or contract.since is None:
         return []

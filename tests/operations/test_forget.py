@@ -46,7 +46,7 @@ def test_a_site_that_stands_is_refused_without_force(
     ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     state(monkeypatch, STACK, SITE)
-    with pytest.raises(OperationError, match="mine still has 1 resources.*pulumi destroy --stack mine"):
+    with pytest.raises(OperationError, match=r"mine still has 1 resources.*pulumi destroy --stack mine"):
         forget.forget("mine", tmp_path, force=False)
     assert ran == []
     forget.forget("mine", tmp_path, force=True)

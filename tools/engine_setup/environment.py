@@ -35,8 +35,8 @@ def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -
 
 
 def unwanted(stack: str | None, current: Mapping[str, str]) -> list[str]:
-    """Variables to unset: the lab's passphrase, left from work on the lab, where it would encrypt another stack; and for
-    the lab one in clear, which Pulumi prefers to a file."""
+    """Variables to unset: the lab's passphrase, left from work on the lab, where it would encrypt another stack; for
+    the lab, one in clear, which Pulumi prefers to a file."""
     if stack == LAB_STACK:
         return [PASSPHRASE] if PASSPHRASE in current else []
     return [PASSPHRASE_FILE] if stack and _labs(current.get(PASSPHRASE_FILE)) else []
