@@ -115,7 +115,7 @@ class PodPlan:
     network6: str | None = None
     """Its /64, in CIDR form."""
     planned_from: str | None = None
-    """Date from which a pod is expected that is not on the floor yet; None for one that is."""
+    """Date from which a pod is expected that is not installed yet; None for one that is."""
     equipment: tuple[EquipmentPlan, ...] = ()
 
 
@@ -219,7 +219,7 @@ class SitePlan:
     """What may be taken over from machines that were in use before."""
     changes: ChangesPlan
     pods: tuple[PodPlan, ...]
-    """Pods on the floor."""
+    """Installed pods."""
     future: tuple[PodPlan, ...]
     """Pods that are planned: their addresses and power are reserved, and nothing else knows them."""
     power: PowerPlan

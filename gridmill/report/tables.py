@@ -69,7 +69,7 @@ def _networks(plan: SitePlan) -> list[tuple[str, ...]]:
 def _state(pod: PodPlan, host: HostPlan) -> str:
     if pod.planned_from:
         return f"planned, from {pod.planned_from}"
-    return f"maintenance: {host.maintenance}" if host.maintenance is not None else "on the floor"
+    return f"maintenance: {host.maintenance}" if host.maintenance is not None else "installed"
 
 
 def _when(pod: PodPlan) -> tuple[str, str]:

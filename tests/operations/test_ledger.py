@@ -280,7 +280,7 @@ def remove(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
     return converge.main(["remove"])
 
 
-def test_removal_with_the_controller_gone_says_the_way_out(
+def test_removal_with_the_controller_gone_says_what_fixes_it(
     data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def gone(_: object) -> None:

@@ -91,7 +91,7 @@ class MetersPlan:
 
 @dataclass(frozen=True)
 class SiteLoads:
-    """What stands on the floor: machines and caps, and what the connection carries and may carry, in W."""
+    """What is installed: machines and caps, and what the connection carries and may carry, in W."""
 
     machines: Sequence[Consumer]
     caps: Caps

@@ -98,12 +98,12 @@ def toolkit_volume(site: Site) -> str | None:
 
 
 def groups_of(site: Site) -> list[tuple[str, NodeGroup]]:
-    """All groups of pods on the floor; one that several pods have comes once per pod."""
+    """All groups of installed pods; one that several pods have comes once per pod."""
     return [(key, group) for pod in site.pods.values() if pod.from_ is None for key, group in pod.nodes.items()]
 
 
 def nodes_of(site: Site, group_key: str) -> list[str]:
-    """Names of the nodes of a group, in all pods on the floor."""
+    """Names of the nodes of a group, in all installed pods."""
     return sorted(
         node_label(pod_key, slot)
         for pod_key, pod in site.pods.items()

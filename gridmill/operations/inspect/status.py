@@ -76,7 +76,7 @@ class PodStatus:
 
     pod: str
     planned_from: str
-    """Date from which a pod is expected that is not on the floor yet; its machines are not looked for."""
+    """Date from which a pod is expected that is not installed yet; its machines are not looked for."""
     nodes_planned: int
     nodes_found: int
     nodes_working: int
@@ -167,7 +167,7 @@ def status_or_plan(plan: SitePlan) -> tuple[list[NodeStatus], str]:
 
 
 def pod_status(plan: SitePlan, nodes: list[NodeStatus]) -> list[PodStatus]:
-    """Pods on the floor, then those that are planned."""
+    """Installed pods, then those that are planned."""
     standing = [_pod(pod, [node for node in nodes if node.planned and node.pod == pod.key]) for pod in plan.pods]
     return standing + [_pod(pod, []) for pod in plan.future]
 
