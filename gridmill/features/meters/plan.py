@@ -101,7 +101,7 @@ class SiteLoads:
 
 
 def plan_meters(planning: Planning) -> MetersPlan:
-    """Meters of the pods on the floor, and what is expected of them."""
+    """Meters of the installed pods, and what is expected of them."""
     site, catalog, power = planning.site, planning.catalog, planning.site.power
     if power is None or not power.meters:
         return MetersPlan()

@@ -49,7 +49,7 @@ def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
         if undetermined(site, catalog):
             return mixed
         hint = "a group of a management SKU, or `services: [controller]` on one"
-        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one controller on the floor", hint)]
+        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one installed controller", hint)]
     return mixed + [
         Problem(
             ("pods", pod, "nodes", group, "at", position),
