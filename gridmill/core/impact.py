@@ -14,8 +14,8 @@ DATA_AT_RISK = "data at risk"
 CLASSES = (NONE, LIVE, RECONFIGURE, DRAIN, REBOOT, REPROVISION, DATA_AT_RISK)
 """From the least to the worst.
 
-none: nothing that runs notices. live: in force at once, jobs go on. reconfigure: a daemon reads its settings anew or is
-restarted; jobs go on. drain: the node must be free of jobs. reboot: in force after a restart of the machine.
+none: nothing that runs notices. live: takes effect at once, jobs go on. reconfigure: a daemon reads its settings anew
+or is restarted; jobs go on. drain: the node must be free of jobs. reboot: takes effect after a restart of the machine.
 reprovision: the machine is set up anew. data at risk: what is stored there may be lost or out of reach.
 """
 

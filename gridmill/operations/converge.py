@@ -1,4 +1,4 @@
-"""The runner behind the seam: takes a converge document on standard input and has Ansible make it so.
+"""The runner behind the seam: takes a converge document on standard input and converges its hosts with Ansible.
 
 Started by pulumi-command as `python -m gridmill.operations.converge apply|remove`. Prints one JSON line when all
 is well; otherwise exits non-zero and names host, task or check, and log on standard error. Progress goes there, too.

@@ -73,7 +73,7 @@ def contract_problems(site: Site) -> list[Problem]:
             (*path, "later", date),
             f"{date} is not after {contract.since}, since when the contract runs",
             "a later date",
-            f"once it is in force, write `firm: {kilowatts(watts)}` and remove the line",
+            f"once it applies, write `firm: {kilowatts(watts)}` and remove the line",
         )
         for date, watts in contract.later.items()
         if contract.since and date <= contract.since

@@ -65,7 +65,7 @@ def planned_caps(site: Site, machines: Sequence[Consumer], rows: Sequence[Limit]
             problems.append(Problem((*path, group), f"no group {group} has GPUs", f"one of {', '.join(groups)}", hint))
         elif not found[0] <= watts <= found[1]:
             expected = f"{found[0]} W to {found[1]} W, the range that the driver accepts"
-            problems.append(Problem((*path, group), f"{watts} W is no power limit of these GPUs", expected))
+            problems.append(Problem((*path, group), f"{watts} W is not a power limit of these GPUs", expected))
     return dict(policy), problems
 
 
@@ -143,7 +143,7 @@ def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
         for rack_key, rack in pod.racks.items():
             if strict and rack_key in used and not rack.pdus:
                 place = ("pods", pod_key, "racks", rack_key)
-                message = f"{rack_key} has nodes and no PDUs, so nobody can say what a lost feed means for them"
+                message = f"{rack_key} has nodes and no PDUs, so the effect of a lost feed on them is not known"
                 problems.append(Problem(place, message, "pdus on the feeds that the rack has", "pdus: {A: pdu-3x63a}"))
             for feed, sku in (rack.pdus or {}).items():
                 path = ("pods", pod_key, "racks", rack_key, "pdus", feed)

@@ -52,7 +52,7 @@ CASES = [
     Case("budget in another digit", "budget: 24 kW", "budget: ٢٤ kW", "pods.pod-a.budget", "٢٤ kW is not a quantity"),
     Case("contract of zero", "connection: 3x63A", "connection: 3x63A, contract: {firm: 0 kW}", "grid.contract.firm",
          "0 kW is not a quantity", "a positive amount, whole in its base unit"),
-    Case("power factor that is no number", "pue: 1.25", "pue: 1.25, powerFactor: .nan", "grid.powerFactor",
+    Case("power factor that is not a number", "pue: 1.25", "pue: 1.25, powerFactor: .nan", "grid.powerFactor",
          "`nan` is not valid"),
     Case("PUE below one", "pue: 1.25", "pue: 0.9", "grid.pue", "`0.9` is not valid"),
     Case("pod number zero", "        budget: 24 kW", "        index: 0\n        budget: 24 kW", "pods.pod-a.index",

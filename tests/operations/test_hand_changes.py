@@ -82,7 +82,7 @@ def test_an_update_takes_what_its_preview_found(
     kept = tmp_path / "sites" / "lab" / "hand-changes.json"
     kept.write_text(json.dumps({"run": "another", "found": first}), encoding="utf-8")
     tell(capsys)
-    assert asked == ["lab"] * 3, "another run's preview is no word for this update"
+    assert asked == ["lab"] * 3, "another run's preview is not a word for this update"
 
 
 def test_what_is_known_is_not_asked(

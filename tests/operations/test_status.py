@@ -115,7 +115,7 @@ def test_reports_of_this_machine_are_read(lab_plan: SitePlan, tmp_path: Path, mo
     (reports / "control-apply.json").write_text(json.dumps({"finished": AT, "ok": True, "hosts": {}}))
     assert last_runs(lab_plan) == {"control": LastRun(AT, ok=True)}
     (reports / "pod-a-apply.json").write_text("{")
-    with pytest.raises(OperationError, match="is no report of a run"):
+    with pytest.raises(OperationError, match="is not a report of a run"):
         last_runs(lab_plan)
 
 

@@ -55,7 +55,7 @@ class MeterPlan:
     read: ReadPlan
     nameplate_w: int
     allocated_w: int
-    """What the caps in force guarantee; at the connection no more than Slurm hands out, where it holds the site."""
+    """What the caps guarantee; at the connection no more than Slurm hands out, where it holds the site."""
     limit_w: int | None
     """What may be planned there; None where the plan knows no limit."""
     phase_limit_w: int | None

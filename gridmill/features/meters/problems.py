@@ -70,7 +70,7 @@ def _address_problems(site: Site, path: Path, meter: Meter) -> Iterator[Problem]
     address = ipaddress.ip_address(meter.address)
     expected = "an address of the out-of-band network, or of block 0"
     if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
-        yield Problem((*path, "address"), f"{address} is no address of a meter", expected)
+        yield Problem((*path, "address"), f"{address} is not an address of a meter", expected)
     if address == site.network.supernet.network_address + 1:
         yield Problem((*path, "address"), f"{address} is the first address of the supernet", expected)
     for holder, block in pod_blocks(site):

@@ -89,7 +89,7 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
         if partition.of in unclear:
             pass
         elif partition.of not in compute:
-            what = "has no compute nodes" if partition.of in groups else "is no group of any pod"
+            what = "has no compute nodes" if partition.of in groups else "is not a group of any pod"
             message = f"{partition.of} {what}"
             expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
             problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))

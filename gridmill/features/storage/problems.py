@@ -143,7 +143,7 @@ def _shape_problems(path: Path, volume: Volume) -> Iterator[Problem]:
             if getattr(volume, field) is None:
                 yield Problem((*path, field), "missing", f"the {field} of what is mounted", "add it")
         if volume.type and volume.source and not re.fullmatch(SOURCES[volume.type][0], volume.source, re.ASCII):
-            message = f"{volume.source} is no source of {volume.type}"
+            message = f"{volume.source} is not a source of {volume.type}"
             yield Problem((*path, "source"), message, f"such as {SOURCES[volume.type][1]}")
     elif volume.of is None:
         yield Problem((*path, "of"), "missing", "the group of storage nodes that serve it", "add it")
@@ -154,7 +154,7 @@ def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
         return
     known = storage_groups(site, catalog)
     if volume.of not in known:
-        what = "has no storage nodes" if volume.of in dict(groups_of(site)) else "is no group of any pod"
+        what = "has no storage nodes" if volume.of in dict(groups_of(site)) else "is not a group of any pod"
         expected = f"one of {', '.join(known)}" if known else "a group of storage nodes"
         yield Problem((*path, "of"), f"{volume.of} {what}", expected, "name a group whose service is storage")
         return
@@ -218,7 +218,7 @@ def _client_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
     known = {key for pod in site.pods.values() for key in pod.nodes}
     for position, key in enumerate(volume.clients or []):
         if key not in known:
-            message = f"{key} is no group of any pod"
+            message = f"{key} is not a group of any pod"
             yield Problem((*path, "clients", position), message, f"one of {', '.join(sorted(known))}")
     needed = "fuse" if volume.kind == "moosefs" else "modules" if volume.type in KERNEL_MODULES else "kernel"
     for group in _groups(site, clients_of(site, catalog, volume)):
@@ -330,4 +330,4 @@ def _directory_problems(key: str, servers: StorageServers, site: Site, catalog: 
             yield Problem((*path, "directories", position), message, "one directory per file system", "remove it")
     nodes = nodes_of(site, key)
     if servers.master and servers.master not in nodes:
-        yield Problem((*path, "master"), f"{servers.master} is no node of {key}", f"one of {', '.join(nodes)}")
+        yield Problem((*path, "master"), f"{servers.master} is not a node of {key}", f"one of {', '.join(nodes)}")

@@ -67,7 +67,7 @@ class NodeStatus:
     """Why a reboot was due then; empty when none was."""
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What is to be known and is no problem."""
+    """Remarks that are not problems."""
 
 
 @dataclass(frozen=True)
@@ -304,7 +304,7 @@ def _last_run(path: Path) -> LastRun:
         report = json.loads(path.read_text(encoding="utf-8"))
         return LastRun(report["finished"], report["ok"], failures_of(report))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OperationError(f"{path} is no report of a run ({error!r}); remove it") from error
+        raise OperationError(f"{path} is not a report of a run ({error!r}); remove it") from error
 
 
 def status_data(

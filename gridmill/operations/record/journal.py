@@ -43,7 +43,7 @@ def journal(plan: SitePlan, last: int, ask: Ask | None = None) -> dict[str, Any]
 
 
 def parse(text: str) -> list[dict[str, Any]]:
-    """Entries of a journal's text. OperationError for a line that is none."""
+    """Entries of a journal's text. OperationError for a line that cannot be read."""
     entries: list[dict[str, Any]] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:

@@ -25,7 +25,7 @@ from gridmill.operations.record import lease_host
 from gridmill.operations.record.runs import Run, approved_plan, is_dead, revision, this_run, uncommitted_stack
 
 TTL_S = 120
-"""Seconds after which a lease that nobody renews runs out; long enough for a controller's restart."""
+"""Seconds after which a lease that is not renewed runs out; long enough for a controller's restart."""
 RENEW_S = 30
 
 Say = Callable[[str], None]

@@ -1,5 +1,5 @@
 """The ledger: which machines of a pod were converged to what. It is kept on the controller, where every engineer's run
-finds it, and says which machines a change concerns, and which have left the plan.
+finds it, and says which machines a change concerns, and which are no longer planned.
 
 One file per pod in /var/lib/gridmill/ledger (of the keys: in other/ there), written by the runner after each run,
 readable by root only.
@@ -127,7 +127,7 @@ class Ledger:
             return {name: Entry(**entry) for name, entry in data["hosts"].items()}
         except (ValueError, KeyError, TypeError) as error:
             raise OperationError(
-                f"{self._name}: {self._path} is no ledger ({error}); remove it to converge all"
+                f"{self._name}: {self._path} is not a ledger ({error}); remove it to converge all"
             ) from error
 
     def write(self, entries: Mapping[str, Entry]) -> None:

@@ -60,7 +60,7 @@ class Recorded:
 
     digest: str
     plan: str
-    """Digest of what was planned, secrets left out, so that whoever has none of them can compare."""
+    """Digest of what was planned, without secrets, so that a run that has none of them can compare."""
     at: str
     items: int
     differences: tuple[dict[str, str], ...]

@@ -50,7 +50,7 @@ def affected(predicted: RunResult, names: set[str], feature_of: Callable[[str], 
 def left_drained(document: ConvergeDocument, compute: set[str], todo: set[str]) -> dict[str, str]:
     """Nodes that an earlier rollout drained and did not finish, with why they are changed in a wave again.
 
-    One that it did finish, and was cut off before it was taken back, is taken back.
+    One that it did finish, and was cut off before it resumed it, is resumed.
     """
     slurm = slurm_of(document)
     mine = {name for name, reason in slurm.drained().items() if reason.startswith(REASON)} & compute

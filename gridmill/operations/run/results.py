@@ -148,7 +148,7 @@ class RunResult:
 
     def unreached(self) -> str:
         """Hosts that are not ok, by name."""
-        return ", ".join(sorted(name for name, host in self.hosts.items() if not self._ok(host))) or "nobody"
+        return ", ".join(sorted(name for name, host in self.hosts.items() if not self._ok(host))) or "none"
 
     def summary(self, seconds: float, log: str) -> dict[str, Any]:
         """The one JSON line of a run that went well; small, since it stays in Pulumi's state."""
