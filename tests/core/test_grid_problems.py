@@ -47,7 +47,7 @@ CASES = [
          "budgets of 19.2 kW together, or more contracted"),
     contract("later than never", "since: 2027-05-01, later: {2027-04-01: 41 kW}", "later.2027-04-01",
              "2027-04-01 is not after 2027-05-01, since when the contract runs",
-             "once it is in force, write `firm: 41 kW` and remove the line"),
+             "once it applies, write `firm: 41 kW` and remove the line"),
     contract("congested since when", "congested: true", "since",
              "in a congested area it matters since when the power is contracted",
              "since: 2026-10-01, as the contract says"),

@@ -145,7 +145,7 @@ def test_what_is_no_plan(tmp_path: Path) -> None:
         file.write_text(text, encoding="utf-8")
         with pytest.raises(OperationError) as told:
             read_plan(file)
-        assert "no approved plan" in str(told.value) or "approved-plan/v9" in str(told.value)
+        assert "not an approved plan" in str(told.value) or "approved-plan/v9" in str(told.value)
         assert "KeyError" not in str(told.value)
 
 

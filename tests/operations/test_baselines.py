@@ -125,14 +125,14 @@ def test_who_listens_is_heard_though_this_process_is_late(monkeypatch: pytest.Mo
 
 
 def test_the_program_is_small_and_holds_no_code() -> None:
-    text = program({"action": "judge", "digests": {"pod-a": "d'1\"\\"}, "invalidate": False})
+    text = program({"action": "compare", "digests": {"pod-a": "d'1\"\\"}, "invalidate": False})
     assert len(text) < 1500
     compile(text, "program", "exec")
 
 
 def test_the_archive_is_all_that_the_drift_check_needs(tmp_path: Path) -> None:
     """It records and compares in a Python that has neither Ansible nor Gridmill; modules of ours answer there."""
-    place, root = tmp_path / "judge.zip", tmp_path / "root"
+    place, root = tmp_path / "drift-check.zip", tmp_path / "root"
     place.write_bytes(program_code())
     assert program_code() == place.read_bytes()
     (root / "etc").mkdir(parents=True)
@@ -152,7 +152,7 @@ items = [
 ]
 root = Path({str(root)!r})
 print(json.dumps(drift_check.baseline({{"scope": "s", "digest": "d", "plan": "p", "at": "t", "items": items[:2]}}, root)))
-print(json.dumps(drift_check.judge({{"digests": {{"s": "d"}}}}, root)))
+print(json.dumps(drift_check.compared({{"digests": {{"s": "d"}}}}, root)))
 print(json.dumps(drift_check.baseline({{"scope": "s", "digest": "d", "plan": "p", "at": "t", "items": items}}, root)))
 """
     done = subprocess.run([sys.executable, "-I", "-S", "-"], input=script, capture_output=True, text=True, check=True)

@@ -141,7 +141,7 @@ def test_garbage_on_standard_input_is_status_2(
     assert converge.main(["apply"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "no converge document" in captured.err
+    assert "not a converge document" in captured.err
 
 
 def test_a_phase_without_decommissioning_is_removed_without_a_word(

@@ -219,7 +219,7 @@ def test_nodes_that_leave_are_drained(world: World, data: dict[str, Any], tell: 
 
 def test_the_controllers_say_whom_they_drain(world: World, lab_plan: SitePlan, tell: Any) -> None:
     control = json.loads(json.dumps(documents(lab_plan)["control"]))
-    world.changes = {CONTROLLER: {"slurm_controller : Put the configuration in force": [f"drain {GPU_1}"]}}
+    world.changes = {CONTROLLER: {"slurm_controller : Apply the configuration": [f"drain {GPU_1}"]}}
     found = tell(control, control)
     assert (found["impact"], world.asked_jobs) == ("drain", [{CONTROLLER, GPU_1}])
     assert [job["job"] for job in found["jobs"]] == ["12"]
@@ -271,4 +271,4 @@ def test_what_is_no_document_is_status_2(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"document": {}}'))
     assert dry_run.main([]) == 2
-    assert "no converge document" in capsys.readouterr().err
+    assert "not a converge document" in capsys.readouterr().err

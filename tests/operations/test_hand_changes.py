@@ -164,7 +164,7 @@ def test_of_controllers_only_those_that_differ_are_run_and_slurm_reads_its_files
         return status
 
     monkeypatch.setattr(phase, "run_playbook", noting)
-    live = {"kind": "slurm", "name": "configuration in force", "found": "partition gpu State is DOWN, was UP"}
+    live = {"kind": "slurm", "name": "loaded configuration", "found": "partition gpu State is DOWN, was UP"}
     for differences, hosts, reread in (((), [], []), ((DIFFERENCE,), [[name]], [None]), ((live,), [[name]], [True])):
         monkeypatch.setenv("GRIDMILL_DRIFT", f"{LATE} {name}")
         site.answers = {name: recorded(read, name, *differences)}

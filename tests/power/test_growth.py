@@ -24,7 +24,7 @@ LIMITS = {"pod-b": 300_000, "pod-c": 500_000}
 
 
 def standing(pods: int) -> SitePlan:
-    """The plan once so many pods stand, and what is contracted by then is in force."""
+    """The plan once so many pods stand, and what is contracted by then applies."""
     text = (ROOT / "Pulumi.del1.yaml").read_text(encoding="utf-8")
     data = parse(text, "Pulumi.del1.yaml").data["config"]["gridmill:site"]
     for key in list(data["pods"])[1:pods]:

@@ -150,7 +150,7 @@ def _shape_problems(path: Path, volume: Volume) -> Iterator[Problem]:
 
 
 def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -> Iterator[Problem]:
-    if volume.of is None or volume.kind == "external" or not _judged(volume.of, site, catalog):
+    if volume.of is None or volume.kind == "external" or not _can_be_checked(volume.of, site, catalog):
         return
     known = storage_groups(site, catalog)
     if volume.of not in known:
@@ -180,7 +180,7 @@ def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
                       f"`{volume.of}: {{master: {nodes[0]}}}` under storage.servers")  # fmt: skip
 
 
-def _judged(group: str, site: Site, catalog: Catalog) -> bool:
+def _can_be_checked(group: str, site: Site, catalog: Catalog) -> bool:
     """Whether it can be said what a group does: its SKU is known, and some pod stands."""
     return bool(groups_of(site)) and group not in undetermined(site, catalog)
 
@@ -313,7 +313,7 @@ def _homes_warning(site: Site, catalog: Catalog) -> Iterator[Problem]:
 
 def _directory_problems(key: str, servers: StorageServers, site: Site, catalog: Catalog) -> Iterator[Problem]:
     path: Path = ("storage", "servers", key)
-    if not _judged(key, site, catalog):
+    if not _can_be_checked(key, site, catalog):
         return
     known = storage_groups(site, catalog)
     if key not in known:

@@ -28,7 +28,7 @@ from gridmill.operations.record.ledger import host_digests
 SCHEMA = "gridmill.baseline/v1"
 PROGRAM = """\
 import json, os, sys
-PLACE = "/var/lib/gridmill/judge.zip"
+PLACE = "/var/lib/gridmill/drift-check.zip"
 request = json.loads({request!r})
 if code := request.pop("code", None):
     import base64, importlib.util, io, marshal, zipfile
@@ -105,7 +105,7 @@ def check_all(
     """Compare machines with their baselines. `wanted` are digests by host and scope (None: all); with `invalidate`, a
     baseline that differs is removed."""
     requests = {
-        name: {"action": "judge", "invalidate": invalidate, "digests": None if wanted is None else dict(wanted[name])}
+        name: {"action": "compare", "invalidate": invalidate, "digests": None if wanted is None else dict(wanted[name])}
         for name in addresses
     }
     return _ask(connection, addresses, requests)
