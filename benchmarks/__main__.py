@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
-        parser.error(f"{', '.join(sorted(unknown))} is no benchmark; there are {', '.join(NAMES)}")
+        parser.error(f"{', '.join(sorted(unknown))} is not a benchmark; there are {', '.join(NAMES)}")
     rows = []
     for name in options.names or DEFAULT:
         rows += importlib.import_module(f"benchmarks.{name}").benchmark()

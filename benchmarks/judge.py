@@ -28,7 +28,7 @@ from benchmarks.ssh_hosts import address, dead_address, in_private, ssh_hosts
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.hosts.many import AT_ONCE
 from gridmill.operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
-from gridmill.operations.run.baselines import judge_all, record_all
+from gridmill.operations.run.baselines import check_all, record_all
 
 RATIO = 1.3
 EXPONENT = 1.05
@@ -104,7 +104,7 @@ def timed_judge(state: State, addresses: list[str], dead: int = 0) -> float:
     """Seconds that the judges of all hosts take."""
     wanted = {one: {SCOPE: "digest"} for one in addresses}
     started = time.monotonic()
-    answers = judge_all(state.connection, {one: one for one in addresses}, wanted)
+    answers = check_all(state.connection, {one: one for one in addresses}, wanted)
     seconds = time.monotonic() - started
     good = [one for one in answers.values() if not one.complaint and not one.scopes[SCOPE].differences]
     gone = [one for one in answers.values() if one.unreachable]

@@ -23,9 +23,9 @@ TIMEOUT_S = 30
 
 
 def call(method: str, url: str, headers: dict[str, str], body: dict[str, str] | None = None) -> Any:
-    """What the forge answers; urllib.error.HTTPError for a status that is no success."""
+    """What the forge answers; urllib.error.HTTPError for a status that is not a success."""
     if not url.startswith(("https://", "http://")):
-        raise SystemExit(f"{url} is no address of a forge")
+        raise SystemExit(f"{url} is not an address of a forge")
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(  # noqa: S310 - checked above
         url, data, {**headers, "Content-Type": "application/json", "Accept": "application/json"}, method=method

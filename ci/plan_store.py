@@ -34,9 +34,9 @@ def tree() -> str:
 
 
 def call(method: str, url: str, forge: str, data: bytes | None = None) -> bytes:
-    """What the forge answers; urllib.error.HTTPError for a status that is no success."""
+    """What the forge answers; urllib.error.HTTPError for a status that is not a success."""
     if not url.startswith(("https://", "http://")):
-        raise SystemExit(f"{url} is no address of a forge")
+        raise SystemExit(f"{url} is not an address of a forge")
     request = urllib.request.Request(url, data, method=method)  # noqa: S310 - checked above
     token = os.environ["PLAN_TOKEN"]
     header = HEADERS[forge]

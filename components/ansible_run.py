@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 from pulumi_command import local
 
-from .drift import WORD
+from .drift import DRIFT_ENV
 from .host_preview import HostPreview
 
 RUNNER = "exec ./.venv/bin/python -m gridmill.operations.converge"
@@ -49,7 +49,7 @@ def ansible_run(name: str, phase: PhaseRun, *, parent: pulumi.Resource) -> local
     }
     environment |= {f"GRIDMILL_SECRET_{key.upper()}": value for key, value in phase.secrets.items()}
     if phase.drift:
-        environment[WORD] = phase.drift
+        environment[DRIFT_ENV] = phase.drift
     hooks = phase.preview.hooks(name, phase.document) if phase.preview else None
     return local.Command(
         name,
@@ -63,7 +63,9 @@ def ansible_run(name: str, phase: PhaseRun, *, parent: pulumi.Resource) -> local
             parent=parent,
             depends_on=[] if hooks else list(phase.depends_on),  # in a preview all phases are asked at the same time
             hooks=hooks,
-            ignore_changes=[f"environment.{WORD}"] if phase.drift == "" else None,  # what was repaired stays an input
+            ignore_changes=[f"environment.{DRIFT_ENV}"]
+            if phase.drift == ""
+            else None,  # what was repaired stays an input
             custom_timeouts=pulumi.CustomTimeouts(create=APPLY_TIMEOUT, update=APPLY_TIMEOUT),
         ),
     )

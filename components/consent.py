@@ -18,11 +18,11 @@ def consent_hook(name: str) -> pulumi.ResourceOptions:
     """Options for the site's resource: a hook that compares what it held with what it will hold."""
     if not calls_hooks():
         return pulumi.ResourceOptions()
-    hook = pulumi.ResourceHook(f"{name}-consent", judge, pulumi.ResourceHookOptions(on_dry_run=True))
+    hook = pulumi.ResourceHook(f"{name}-consent", check_consent, pulumi.ResourceHookOptions(on_dry_run=True))
     return pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook]))
 
 
-def judge(args: pulumi.ResourceHookArgs) -> None:
+def check_consent(args: pulumi.ResourceHookArgs) -> None:
     """RuntimeError, in a run, for what nobody consented to; in a preview a warning."""
     before, after = read(args.old_inputs), read(args.new_inputs)
     if before is None or after is None:

@@ -1,8 +1,9 @@
 """Drift in previews and updates, for stacks with `changes.drift: check`: what was changed by hand becomes an input of
 the phase, so that a preview shows it and an update repairs it.
 
-The input is a word in the environment of the phase's command: when machines were looked at, and which of them differed.
-Where nothing differs, or nobody knows, the engine keeps the word that it has (`ignore_changes`), so no change shows.
+The input is a variable in the environment of the phase's command: when machines were checked, and which of them
+differed. Where nothing differs, or that is not known, the engine keeps the previous input (`ignore_changes`), so no
+change shows.
 """
 
 import json
@@ -24,8 +25,8 @@ from .composed import Composed
 from .host_preview import GRACE_S, preview_mode
 
 ROOT = Path(__file__).resolve().parent.parent
-WORD = "GRIDMILL_DRIFT"
-"""Of the command's environment."""
+DRIFT_ENV = "GRIDMILL_DRIFT"
+"""Name of that variable."""
 GIVEN = "GRIDMILL_HAND_CHANGES"
 """A file with what is known already, so that no machine is asked."""
 
@@ -39,16 +40,19 @@ class HandChanges:
 
     @classmethod
     def of(cls, site: str, changes: ChangesPlan, composed: Composed | None = None) -> "HandChanges":
-        """As the machines' judges say; nothing where the stack does not ask for it, or a preview is to ask nobody."""
+        """What drift checks find; empty where the stack does not ask for them, or no machine is to be asked."""
         given = os.environ.get(GIVEN)
         if not changes.checks_drift or (preview_mode() == "plan" and not given):
+            if pulumi.runtime.is_dry_run():
+                why = "GRIDMILL_PREVIEW is plan" if changes.checks_drift else "changes.drift is not `check`"
+                pulumi.log.info(f"drift was not looked for: {why}; `gridmill drift {site}` does")
             return cls()
         found = look(site, changes.preview_limit_s, composed)
         if pulumi.runtime.is_dry_run():
             tell(found, f"{site}: " if composed else "")
         return cls(found["at"], found["hosts"])
 
-    def word(self, scope: str) -> str:
+    def input_of(self, scope: str) -> str:
         """The input of one phase; empty where nothing differs."""
         names = [name for name, phases in self.hosts.items() if scope in phases]
         return f"{self.at} {','.join(fold(names))}" if names else ""

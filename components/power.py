@@ -17,7 +17,7 @@ class PowerBudgetArgs(TypedDict):
     budget_w: pulumi.Input[int]
     """IT power that the pod may draw, in W."""
     allocated_w: pulumi.Input[int]
-    """What the caps in force guarantee, in W; never over the budget."""
+    """What the caps guarantee, in W; never over the budget."""
     nameplate_w: pulumi.Input[int]
     """Sum of nameplates without caps, in W."""
     typical_w: pulumi.Input[int]

@@ -101,7 +101,7 @@ class PlannedSite(pulumi.ComponentResource):
                 secrets if row.secrets else {},
                 [one for before in row.after for one in runs.get(before, [])],
                 asking if row.asks else None,
-                by_hand.word(scope) if row.finds_drift else None,
+                by_hand.input_of(scope) if row.finds_drift else None,
             )
             if row.per_pod:
                 pod = next(pod for pod in plan.pods if pod.key == scope)

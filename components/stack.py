@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from gridmill.core.errors import Problem, ProblemsError
+from gridmill.core.errors import Problem, ProblemsError, printable
 from gridmill.core.hostkeys import fingerprints
 from gridmill.core.people import nearest
 from gridmill.features.organisation.problems import passphrase_problems
@@ -84,14 +84,20 @@ def _composed(name: str, given: Any, directory: str) -> tuple[Definition, Compos
 def stack_definition(root: Path) -> Definition:
     """The checked definition of the current stack; ProblemsError with every problem of it."""
     data = dates_as_written(pulumi.Config(NAMESPACE).require_object("site"))
+    _check_name(data)
     path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
     definition = load_definition(path) if path.exists() else build_definition(data, root)
-    if definition.site.name != pulumi.get_stack():
-        problem = Problem(("name",), f"{definition.site.name} is not the name of this stack", pulumi.get_stack())
-        raise ProblemsError([problem.located(definition.file, definition.lines)])
     if path.exists() and definition.data != data:
         raise ProblemsError([Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name)])
     return definition
+
+
+def _check_name(data: Any) -> None:
+    """ProblemsError for another site's definition, before anything is looked for beside the stack under its name."""
+    name, stack = data.get("name") if isinstance(data, dict) else None, pulumi.get_stack()
+    if isinstance(name, str) and name != stack:
+        message = f"{printable(name)} is not the name of this stack"
+        raise ProblemsError([Problem(("name",), message, stack, f"write `name: {stack}`", f"Pulumi.{stack}.yaml")])
 
 
 def refuse_public_passphrase(definition: Definition) -> None:

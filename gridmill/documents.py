@@ -94,7 +94,7 @@ def _role(phase: Phase, placed: Placement, home: Feature | None) -> Document:
 
 
 def rollout(plan: SitePlan) -> Document:
-    """How nodes that run jobs are changed when that would hit them."""
+    """How nodes that run jobs are changed when that would affect them."""
     wanted = plan.changes.rollout
     lists = {"waves": list(wanted.waves), "windows": list(wanted.windows)}
     return {**asdict(wanted), **lists, "timezone": plan.timezone}

@@ -10,7 +10,7 @@ from typing import Any
 
 from gridmill.catalog import load_catalog
 from gridmill.core.errors import Path as ProblemPath
-from gridmill.core.errors import Problem, ProblemsError
+from gridmill.core.errors import Problem, ProblemsError, printable
 from gridmill.core.secrets import secret_problems
 from gridmill.core.sections.like import resolve_likes
 from gridmill.core.sections.machines import LARGEST_LIST, ListedMachine, parse_machine_list
@@ -39,12 +39,30 @@ def load_definition(path: Path, *, to_look: bool = False) -> Definition:
     """Read, type and check `Pulumi.<site>.yaml`.
 
     Raises ProblemsError with every problem: unreadable file, YAML, unknown keys, types, rules. `to_look` at a plan,
-    those that can be mended later are no obstacle; the definition holds them.
+    those that can be mended later are no obstacle; the definition holds them, and its warnings.
     """
     definition, problems = examine_definition(path)
     if any(not (to_look and problem.later) for problem in problems):
         raise ProblemsError(problems)
     return replace(definition, later=tuple(problems))
+
+
+def check_name(path: Path, stack: str) -> None:
+    """ProblemsError where the file of a stack holds another site, whatever else is wrong there; not where `stack` is a
+    file itself."""
+    if stack.endswith(".yaml"):
+        return
+    try:
+        document = parse(path.read_text(encoding="utf-8"), path.name)
+        name = document.data["config"][SITE_KEY]["name"]
+    except (OSError, UnicodeDecodeError, ProblemsError, LookupError, TypeError):
+        return
+    if isinstance(name, str) and name != stack:
+        problem = Problem(
+            ("name",), f"{printable(name)} is not the site of {path.name}", stack, f"write `name: {stack}`"
+        )
+        place = {key[2:]: line for key, line in document.lines.items() if key[:2] == ("config", SITE_KEY)}
+        raise ProblemsError([problem.located(path.name, place)])
 
 
 def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:
@@ -108,12 +126,15 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
         raise ProblemsError([*problems, *error.problems]) from error
     listed, unread = _listed_machines(beside / "machines.csv", root)
     context = Context(site, catalog, keys, listed)
-    judged = [*unread, *check(context, known)]
-    judged = [written(problem, data).located(file, lines) for problem in judged]
+    found = [*unread, *check(context, known)]
+    found = [written(problem, data).located(file, lines) for problem in found]
+    warnings = tuple(problem for problem in found if problem.warning)
+    found = [problem for problem in found if not problem.warning]
     if problems:
-        raise ProblemsError([*problems, *judged])
+        raise ProblemsError([*problems, *found])
     machines = identities(site, listed)
-    return Definition(site, catalog, keys, file, lines, data, machines, analysed=context.power, features=known), judged
+    definition = Definition(site, catalog, keys, file, lines, data, machines, (), warnings, context.power, known)
+    return definition, found
 
 
 def dates_as_written(data: Any) -> Any:

@@ -46,7 +46,7 @@ class Phase:
     pattern: str = "all"
     """Ansible pattern of its machines among those that the document names."""
     decommission: str | None = None
-    """Playbook that takes its machines out of service, when the phase goes, or they leave the plan."""
+    """Playbook that takes its machines out of service, when the phase or the machine is removed from the plan."""
     ledger: bool = False
     """Whether the controllers remember what each machine was converged to, so that only those are contacted that a
     change concerns. Such a phase leaves machines in maintenance alone."""
@@ -112,7 +112,7 @@ PHASES = (
         _served("moosefs", "moosefs-master", "nfs"),
         after=(),
         component="Storage",
-        summary="Servers of the site's volumes. Removing it leaves them serving: their data are nobody's to take away.",
+        summary="Servers of the site's volumes. Removing it leaves them serving: data are never removed.",
         inputs=lambda plan: {
             "volumes": {one.name: f"{one.kind} of {one.group}" for one in plan.of(StoragePlan).volumes if one.group}
         },

@@ -29,7 +29,7 @@ from gridmill.registry import policies as rules
 
 NAME = "gridmill"
 SITE = "gridmill:index:Site"
-"""The resource whose registration is judged: the parent of everything else, so nothing is made before."""
+"""The resource whose registration is checked: the parent of everything else, so nothing is made before."""
 
 _LEVELS = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel.ADVISORY}
 
@@ -45,7 +45,7 @@ def stack_of(urn: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class Asked:
     """A definition, and what rules are asked about it."""
 
     definition: Definition
@@ -57,7 +57,7 @@ class Judged:
         return policy_case(self.definition, self.root)
 
 
-def _judged(root: Path, args: ResourceValidationArgs) -> Judged:
+def _asked(root: Path, args: ResourceValidationArgs) -> Asked:
     """What a site was made from: its own definition, where a program composed it, or its stack's file. ProblemsError
     for what cannot be read."""
     given = args.props.get("definition")
@@ -67,22 +67,22 @@ def _judged(root: Path, args: ResourceValidationArgs) -> Judged:
 
 
 @cache
-def _in_file(root: Path, stack: str) -> Judged:
-    return Judged(examine_definition(root / f"Pulumi.{stack}.yaml")[0], root)
+def _in_file(root: Path, stack: str) -> Asked:
+    return Asked(examine_definition(root / f"Pulumi.{stack}.yaml")[0], root)
 
 
 @cache
-def _composed(root: Path, directory: str, text: str) -> Judged:
-    return Judged(build_definition(json.loads(text), root / directory), root)
+def _composed(root: Path, directory: str, text: str) -> Asked:
+    return Asked(build_definition(json.loads(text), root / directory), root)
 
 
 def _readable(root: Path) -> Policy:
-    """What could not be read could not be judged, and must not pass for that."""
+    """A definition that cannot be read is a violation: the other rules are not asked then."""
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type == SITE:
             try:
-                _judged(root, args)
+                _asked(root, args)
             except ProblemsError as error:
                 _report(error.problems, report)
 
@@ -99,11 +99,11 @@ def _policy(root: Path, rule: Rule) -> Policy:
         if args.resource_type != SITE:
             return
         try:
-            judged = _judged(root, args)
+            asked = _asked(root, args)
         except ProblemsError:
             args.not_applicable("the definition cannot be read")
-        problems = rule.ask(judged.case, args.get_config())
-        _report((judged.definition.placed(problem) for problem in problems), report)
+        problems = rule.ask(asked.case, args.get_config())
+        _report((asked.definition.placed(problem) for problem in problems), report)
 
     schema = PolicyConfigSchema({name: dict(option) for name, option in rule.options.items()}) if rule.options else None
     return ResourceValidationPolicy(

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tools.engine_setup.ensure import ensure_engine
-from tools.engine_setup.environment import PASSPHRASE_FILE, environment, passphrase_set, unwanted
+from tools.engine_setup.environment import LAB_STACK, PASSPHRASE_FILE, environment, passphrase_set, unwanted
 from tools.engine_setup.errors import SetupError
 from tools.engine_setup.found import Engine, find_engine
 from tools.engine_setup.locations import backend_directory
@@ -58,7 +58,9 @@ def _print_environment(stack: str | None) -> None:
         sys.stdout.write(f"{line}\n")
     for name in (dropped := unwanted(stack, os.environ)):
         sys.stdout.write(f"unset {name}\n")
-    if dropped or (PASSPHRASE_FILE not in wanted and not passphrase_set(os.environ)):
+    if stack == LAB_STACK and (dropped or (PASSPHRASE_FILE in wanted and PASSPHRASE_FILE in os.environ)):
+        sys.stderr.write("engine: this shell has the lab's passphrase now; `env --stack NAME` for another stack\n")
+    elif dropped or (PASSPHRASE_FILE not in wanted and not passphrase_set(os.environ)):
         hint = "" if stack else "; for the virtual site: --stack lab"
         sys.stderr.write(f"engine: set {PASSPHRASE_FILE} to a file with your stack's passphrase{hint}\n")
 

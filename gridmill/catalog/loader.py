@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +37,10 @@ class Catalog:
     meters: dict[str, MeterSku] = field(default_factory=dict)
     own_gpus: frozenset[str] = frozenset()
     """GPUs that the site's own files describe."""
+    own: str = ""
+    """Folder in which a site's own files were looked for, for people; empty for the built-in catalogue alone."""
+    own_found: bool = False
+    """Whether that folder exists."""
 
     @property
     def equipment(self) -> dict[str, Equipment]:
@@ -71,8 +75,10 @@ def load_catalog(own: Path | None = None) -> Catalog:
     Raises ProblemsError with every problem of every file.
     """
     catalog = _built_in()
-    if own is not None and own.is_dir():
-        catalog = catalog.joined(_load(own))
+    if own is not None:
+        found = own.is_dir()
+        catalog = catalog.joined(_load(own)) if found else catalog
+        catalog = replace(catalog, own="/".join(own.parts[-3:]), own_found=found)
     problems = [problem for node in catalog.nodes.values() for problem in node_problems(node, catalog.gpus)]
     if problems:
         raise ProblemsError(problems)

@@ -94,7 +94,7 @@ class NodePower(Part):
     """Power of a whole node, or of another piece of equipment."""
 
     nameplate: Watts
-    """What must be provisioned when no cap is in force."""
+    """What must be provisioned without a cap."""
     typical: Watts
     """Observed under load."""
     idle: Watts
@@ -194,7 +194,7 @@ class Repository(Part):
 
 
 class Equipment(Part):
-    """What draws power in a rack and is no machine to converge."""
+    """What draws power in a rack and is not converged."""
 
     id: SkuId
     kind: Literal["switch", "power-shelf", "cooling"]

@@ -76,13 +76,13 @@ def moved(plan: Approved, found: Approved) -> list[Move]:
 
 
 def _journal(before: Approved, after: Approved) -> Iterator[Move]:
-    """Whether somebody worked on the site. What nobody knew when it was approved is not compared."""
+    """Whether somebody worked on the site. What was not known when it was approved is not compared."""
     if before["unknown"]:
         return
     what = "the site's journal"
     approved = f"line {before['n']} as the last"
     if after["unknown"]:
-        yield Move(what, approved, f"nobody who knows ({after['unknown']})", "bring the controller back")
+        yield Move(what, approved, f"not known ({after['unknown']})", "bring the controller back")
     elif (before["n"], before["hash"]) != (after["n"], after["hash"]):
         same = before["n"] == after["n"]
         found = "another journal" if same else f"line {after['n']}: {after['last']}"

@@ -1,6 +1,6 @@
 """What a change of a whole site means, from what the site held before and after: machines, nodes that run jobs, data.
 
-Only what is lost or stands in another place is judged here; what happens on machines, check mode knows.
+Only what is lost or stands in another place is compared here; what happens on machines, check mode knows.
 """
 
 from __future__ import annotations

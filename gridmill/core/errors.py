@@ -23,6 +23,8 @@ class Problem:
     line: int | None = None
     later: bool = False
     """A plan can be made without it, machines can't be brought up: a file that has yet to be put beside the stack."""
+    warning: bool = False
+    """Nothing is refused for it: allowed, and rarely what was meant."""
 
     def located(self, file: str, lines: dict[Path, int]) -> Problem:
         """The same problem with file and line; the nearest parent's line stands in for a missing key.

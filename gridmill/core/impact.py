@@ -14,8 +14,8 @@ DATA_AT_RISK = "data at risk"
 CLASSES = (NONE, LIVE, RECONFIGURE, DRAIN, REBOOT, REPROVISION, DATA_AT_RISK)
 """From the least to the worst.
 
-none: nothing that runs notices. live: in force at once, jobs go on. reconfigure: a daemon reads its settings anew or is
-restarted; jobs go on. drain: the node must be free of jobs. reboot: in force after a restart of the machine.
+none: nothing that runs notices. live: takes effect at once, jobs go on. reconfigure: a daemon reads its settings anew
+or is restarted; jobs go on. drain: the node must be free of jobs. reboot: takes effect after a restart of the machine.
 reprovision: the machine is set up anew. data at risk: what is stored there may be lost or out of reach.
 """
 
@@ -25,6 +25,6 @@ def worst(classes: Iterable[str]) -> str:
     return max(classes, key=CLASSES.index, default=NONE)
 
 
-def hits_jobs(impact: str) -> bool:
+def affects_jobs(impact: str) -> bool:
     """Whether jobs that run on the machine must end, or would be lost."""
     return CLASSES.index(impact) >= CLASSES.index(DRAIN)

@@ -20,7 +20,7 @@ _EXPRESSION = re.compile(rf"([a-z][a-z0-9-]*)({_NUMBERS})?/u([0-9]{{1,2}}|{_NUMB
 
 
 def slots_of(item: Any) -> list[Any]:
-    """The slots that an item of a group's `at` stands for, as text; an item that is no range stands for itself."""
+    """The slots that an item of a group's `at` stands for, as text; an item that is not a range stands for itself."""
     match = _EXPRESSION.fullmatch(item) if isinstance(item, str) and "[" in item else None
     if match is None:
         return [item]
@@ -31,7 +31,7 @@ def slots_of(item: Any) -> list[Any]:
 
 
 def every_slot(items: Any) -> Any:
-    """A group's `at` with its ranges written out; what is no list is left for others to refuse."""
+    """A group's `at` with its ranges written out; what is not a list is left for others to refuse."""
     if not isinstance(items, list):
         return items
     return list(itertools.islice((slot for item in items for slot in slots_of(item)), LARGEST_GROUP + 1))

@@ -41,7 +41,7 @@ def parse_fingerprint(value: Any) -> str:
     if not _FINGERPRINT.fullmatch(text):
         expected = "40 hexadecimal digits: the whole fingerprint, as its owner publishes it"
         raise PydanticCustomError(
-            "fingerprint", "{found} is no fingerprint", {"found": printable(value), "expected": expected, "hint": ""}
+            "fingerprint", "{found} is not a fingerprint", {"found": printable(value), "expected": expected, "hint": ""}
         )
     return text
 

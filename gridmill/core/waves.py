@@ -32,7 +32,7 @@ def size_of(step: str, total: int) -> int:
     if text.endswith(PERCENT):
         share = float(text.removesuffix(PERCENT))
         if not 0 < share <= 100:  # noqa: PLR2004 - per cent
-            raise ValueError(f"{step!r} is no share above 0 and up to 100 %")
+            raise ValueError(f"{step!r} is not a share above 0 and up to 100 %")
         return max(1, ceil(total * share / 100 - 1e-9))
     if (size := int(text)) < 1:
         raise ValueError(f"{step!r} is below one node")

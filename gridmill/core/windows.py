@@ -29,7 +29,7 @@ class Window:
         """ValueError when it is not written like PATTERN. Equal times mean a whole day."""
         match = re.fullmatch(PATTERN, text)
         if match is None:
-            raise ValueError(f"{text!r} is no window such as 'Sat 02:00-06:00'")
+            raise ValueError(f"{text!r} is not a window such as 'Sat 02:00-06:00'")
         first, _, last = match[1].partition("-")
         if first == "daily":
             days = frozenset(range(7))

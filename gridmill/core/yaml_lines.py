@@ -21,6 +21,9 @@ MAXIMUM_DEPTH = 64
 MAXIMUM_REFUSALS = 20
 """So many aliases and tags are named; a thousand more would say nothing new."""
 
+INDENTATION = "often the indentation, here or in a line above; or a bracket or quote that is not closed"
+"""What makes most texts unreadable; parsers notice it a line or more further down."""
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml where PyYAML was built with it: the same events, ten times faster."""
 
@@ -54,9 +57,9 @@ def parse(text: str, file: str) -> Document:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         message = f"not YAML: {error.problem or error.context}"
-        raise ProblemsError([Problem((), message, "a YAML document", file=file, line=line)]) from error
+        raise ProblemsError([Problem((), message, "a YAML document", INDENTATION, file, line)]) from error
     except (yaml.YAMLError, ValueError) as error:
-        raise ProblemsError([Problem((), f"not YAML: {error}", "a YAML document", file=file)]) from error
+        raise ProblemsError([Problem((), f"not YAML: {error}", "a YAML document", INDENTATION, file)]) from error
     if refused:
         raise ProblemsError(refused)
     lines: dict[Path, int] = {}

@@ -66,13 +66,13 @@ class Planning:
 
     definition: Definition
     hosts: tuple[HostPlan, ...]
-    """Machines of the pods on the floor."""
+    """Machines of the installed pods."""
     caps: Caps
     scheduled: ScheduledPower | None
     """What jobs may draw, where Slurm holds the site's power."""
     allocated_w: int
     nameplate_w: int
-    """Both IT load of the pods on the floor, in W."""
+    """Both IT load of the installed pods, in W."""
     plans: Mapping[str, Any]
     """Plans of features so far, by name."""
 

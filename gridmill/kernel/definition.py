@@ -35,6 +35,8 @@ class Definition:
     """What machines are known by, as far as the stack or a vendor's list says."""
     later: tuple[Problem, ...] = ()
     """What has to be mended before machines can be brought up; none in a definition that was loaded for that."""
+    warnings: tuple[Problem, ...] = ()
+    """What is allowed and rarely meant; `gridmill validate` and `plan` tell it."""
     analysed: PowerAnalysis | None = field(default=None, compare=False, repr=False)
     """Its power as the rules analysed it; `power` gives it."""
     features: tuple[Feature, ...] = field(default=(), compare=False, repr=False)

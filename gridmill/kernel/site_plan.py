@@ -70,12 +70,12 @@ class HostPlan:
     serial_file: str = ""
     """Where the machine tells its serial number, as the SKU's platform declares."""
     maintenance: str | None = None
-    """Why it is being worked on, and left out of every run; None when it is in service."""
+    """Why it is being worked on, and skipped by every run; None when it is in service."""
 
 
 @dataclass(frozen=True)
 class EquipmentPlan:
-    """What stands in a rack and is no machine: a switch, a power shelf, a cooling unit."""
+    """What stands in a rack and is not a machine: a switch, a power shelf, a cooling unit."""
 
     group: str
     sku: str
@@ -92,7 +92,7 @@ class PowerPlan:
     budget_w: int
     nameplate_w: int
     allocated_w: int
-    """What the caps in force guarantee; the nameplate without caps."""
+    """What the caps guarantee; the nameplate without caps."""
     typical_w: int
     idle_w: int
 
@@ -115,7 +115,7 @@ class PodPlan:
     network6: str | None = None
     """Its /64, in CIDR form."""
     planned_from: str | None = None
-    """Date from which a pod is expected that is not on the floor yet; None for one that is."""
+    """Date from which a pod is expected that is not installed yet; None for one that is."""
     equipment: tuple[EquipmentPlan, ...] = ()
 
 
@@ -142,7 +142,7 @@ class VlanPlan:
 
 @dataclass(frozen=True)
 class RolloutPlan:
-    """How nodes in service are changed when that would hit jobs."""
+    """How nodes in service are changed when that would affect jobs."""
 
     waves: tuple[str, ...]
     """Sizes: nodes, or shares of the pod's nodes that run jobs."""
@@ -219,7 +219,7 @@ class SitePlan:
     """What may be taken over from machines that were in use before."""
     changes: ChangesPlan
     pods: tuple[PodPlan, ...]
-    """Pods on the floor."""
+    """Installed pods."""
     future: tuple[PodPlan, ...]
     """Pods that are planned: their addresses and power are reserved, and nothing else knows them."""
     power: PowerPlan

@@ -91,7 +91,7 @@ def files(host: RackedHost, site: RackingSite) -> dict[str, str]:
             + (f"Address={host.address6}/{site.prefix_length6}\n" if host.address6 else "")
             + "LinkLocalAddressing=no\nIPv6AcceptRA=no\n"
         ),
-        # the lab asks for the SSH greeting to see whether a machine is up; that is no attack
+        # the lab asks for the SSH greeting to see whether a machine is up; that is not an attack
         "etc/ssh/sshd_config.d/20-lab.conf": f"PerSourcePenaltyExemptList {site.bridge_address}\n",
         "etc/apt/apt.conf.d/90gridmill-lab-proxy": (
             f'Acquire::http::Proxy "{site.proxy_url}";\nAcquire::https::Proxy "{site.proxy_url}";\n'

@@ -1,4 +1,4 @@
-"""The root file system that all machines share: a bare Debian, as the entry contract of a machine asks for it."""
+"""The root file system that all machines share: a bare Debian, which meets the requirements of a machine."""
 
 from __future__ import annotations
 

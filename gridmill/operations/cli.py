@@ -16,8 +16,9 @@ from gridmill.core.people import nearest
 from gridmill.documents import documents
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
-from gridmill.load import load_definition
+from gridmill.load import check_name, load_definition
 from gridmill.operations.commands import backup as backup_cli
+from gridmill.operations.commands import forget as forget_cli
 from gridmill.operations.commands import growth as growth_cli
 from gridmill.operations.commands import power as power_cli
 from gridmill.operations.commands.policy import add_policy_arguments, policy_data, policy_table, violations
@@ -105,17 +106,23 @@ def _failed(options: argparse.Namespace, message: str, status: int, problems: It
 
 def validate(options: argparse.Namespace) -> int:
     """Check a definition."""
-    plan = _plan(options.stack)
-    result = {"ok": True, "site": plan.name, "nodes": len(plan.hosts), "problems": []}
+    definition = _definition(options.stack)
+    plan = plan_site(definition)
+    _warn(definition.warnings)
+    warnings = [problem.as_dict() for problem in definition.warnings]
+    result = {"ok": True, "site": plan.name, "nodes": len(plan.hosts), "problems": [], "warnings": warnings}
     _print(result, options, f"{plan.name}: ok, {len(plan.hosts)} nodes")
     return 0
 
 
 def show_plan(options: argparse.Namespace) -> int:
     """Print the plan."""
-    plan = plan_site(_to_look(options.stack))
+    definition = _to_look(options.stack)
+    _warn(definition.warnings)
+    plan = plan_site(definition)
     if options.json:
-        print(json.dumps(plan.as_dict(), indent=2))
+        warnings = [problem.as_dict() for problem in (*definition.later, *definition.warnings)]
+        print(json.dumps({**plan.as_dict(), "warnings": warnings}, indent=2))
     else:
         print(site_table(plan))
     return 0
@@ -149,7 +156,7 @@ def show_explanation(options: argparse.Namespace) -> int:
 
 
 def check_machines(options: argparse.Namespace) -> int:
-    """Reach every machine and check the entry contract; changes nothing."""
+    """Reach every machine and check what Gridmill requires of it; changes nothing."""
     plan = _plan(options.stack)
     findings = missing_files(plan) or preflight(plan)
     _print(preflight_data(plan, findings), options, preflight_table(plan, findings))
@@ -157,7 +164,7 @@ def check_machines(options: argparse.Namespace) -> int:
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """The plan beside what Slurm, the ledger and GPUs' power limits say; status 1 with a problem, or nobody to ask."""
+    """The plan beside what Slurm, the ledger and GPUs' power limits say; status 1 with a problem or no controller."""
     plan = _plan(options.stack)
     nodes, unreachable = status_or_plan(plan)
     if not options.quick:
@@ -178,7 +185,7 @@ def show_journal(options: argparse.Namespace) -> int:
 
 
 def order_rollout(options: argparse.Namespace) -> int:
-    """Have a run pause, go on or stop before its next wave; status 1 when nobody is at work."""
+    """Have a run pause, go on or stop before its next wave; status 1 when no run is in progress."""
     data, text = order(_plan_to_ask(options.stack), options.order)
     _print(data, options, text)
     return 0 if data["ok"] else 1
@@ -227,11 +234,18 @@ def restore(options: argparse.Namespace) -> int:
     return 0
 
 
+def forget_stack(options: argparse.Namespace) -> int:
+    """Remove a stack that is down from Pulumi; its definition, logs and backups stay."""
+    data, text = forget_cli.forget(options.stack, ROOT, force=options.force)
+    _print(data, options, text)
+    return 0
+
+
 def document(options: argparse.Namespace) -> int:
     """Print the converge document of one phase, as `pulumi up` hands it to the runner."""
     phases = documents(_plan(options.stack))
     if options.phase not in phases:
-        raise OperationError(f"{options.phase} is no phase; one of {', '.join(phases)}")
+        raise OperationError(f"unknown phase {options.phase}; one of {', '.join(phases)}")
     print(json.dumps(phases[options.phase], indent=2, ensure_ascii=False))
     return 0
 
@@ -268,7 +282,7 @@ def summary(options: argparse.Namespace) -> int:
     try:
         text = summary_table(json.load(sys.stdin))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise OperationError(f"standard input is no summary of a stack ({error!r})") from error
+        raise OperationError(f"standard input is not the summary of a stack ({error!r})") from error
     print(text)
     return 0
 
@@ -279,6 +293,7 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
     show_policy: add_policy_arguments,
     show_power: power_cli.add_power_arguments,
     apply_plan: apply.add_apply_arguments,
+    forget_stack: forget_cli.add_forget_arguments,
 }
 """What commands take that are told by the modules that carry them out."""
 
@@ -295,11 +310,11 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "explain": (show_explanation, "say why a number of the power plan is what it is: inputs, formula, source"),
     "policy": (show_policy, "ask the rules of the policy pack, as `pulumi preview --policy-pack policy` does"),
     "size": (show_size, "what-if without a stack: racks, kW and GPU power limit of so many systems"),
-    "preflight": (check_machines, "reach every machine and check the entry contract; changes nothing"),
+    "preflight": (check_machines, "reach every machine and check what Gridmill requires of it; changes nothing"),
     "status": (show_status, "show site, pods and machines: planned, found, working, and what is wrong"),
     "journal": (
         show_journal,
-        "show who did what to the site, and who is at work on it; check that the record is whole",
+        "show who did what to the site, and which run is in progress; check that nobody changed the record",
     ),
     "rollout": (order_rollout, "pause, continue or abort a run that changes nodes a wave at a time"),
     "drift": (show_drift, "show what on the machines is no longer as the last run left it; changes nothing"),
@@ -311,6 +326,10 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "backup": (make_backup, "back the controller up now, and fetch an encrypted copy to this machine"),
     "backups": (list_backups, "list the backups of the controller and of Pulumi's state"),
     "restore": (restore, "put a backup back: on a new controller, or as Pulumi's state; asks for consent by name"),
+    "forget": (
+        forget_stack,
+        "remove a stack that is down from Pulumi, and keep its definition (`pulumi stack rm` deletes it)",
+    ),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
     "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),
@@ -330,21 +349,27 @@ def _plan_to_ask(stack: str, status: int = 1) -> SitePlan:
 
 
 def _to_look(stack: str) -> Definition:
-    """The definition for commands that only show; what has to be mended before `pulumi up` is a warning."""
+    """The definition for commands that only show; what has to be fixed before `pulumi up` is a warning."""
     definition = _definition(stack, to_look=True)
-    for problem in definition.later:
-        print(f"warning: {problem}", file=sys.stderr)
+    _warn(definition.later)
     return definition
+
+
+def _warn(problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
 
 
 def _definition(stack: str, *, to_look: bool = False) -> Definition:
     """The definition of a site by its name or its file; a name that isn't the site's own is a copy half edited."""
-    definition = load_definition(_stack_file(stack), to_look=to_look)
-    found = definition.site.name
-    if stack != found and not stack.endswith(".yaml"):
-        message = f"{found} is not the site of {definition.file}"
-        problem = Problem(("name",), message, stack, f"write `name: {stack}`")
-        raise ProblemsError([problem.located(definition.file, definition.lines)])
+    path = _stack_file(stack)
+    try:
+        definition = load_definition(path, to_look=to_look)
+    except ProblemsError:  # a wrong name may be why: a site's own SKUs and keys lie in a folder of that name
+        check_name(path, stack)
+        raise
+    if stack != definition.site.name:
+        check_name(path, stack)
     return definition
 
 

@@ -1,4 +1,4 @@
-"""The runner behind the seam: takes a converge document on standard input and has Ansible make it so.
+"""The runner behind the seam: takes a converge document on standard input and converges its hosts with Ansible.
 
 Started by pulumi-command as `python -m gridmill.operations.converge apply|remove`. Prints one JSON line when all
 is well; otherwise exits non-zero and names host, task or check, and log on standard error. Progress goes there, too.
@@ -37,9 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     drifted = Drifted.take()
     try:
         document = read_document(sys.stdin.read())
-        everything, judged = options.all or options.full, options.all
+        everything, compare = options.all or options.full, options.all
         return PhaseRun(
-            document, options.action, secrets, digests, everything=everything, judged=judged, drifted=drifted
+            document, options.action, secrets, digests, everything=everything, compare=compare, drifted=drifted
         ).run()
     except OperationError as error:
         print(masked(str(error), secrets), file=sys.stderr)

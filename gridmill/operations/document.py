@@ -84,7 +84,7 @@ def read_document(text: str) -> ConvergeDocument:
             data=data,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise OperationError(f"standard input is no converge document: {error!r}") from error
+        raise OperationError(f"standard input is not a converge document: {error!r}") from error
     connection.update({key: str(path) for key, path in paths.items()})
     return document
 

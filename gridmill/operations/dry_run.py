@@ -1,8 +1,8 @@
 """What a phase would change, for `pulumi preview`: Ansible's check mode over the machines that a change concerns.
 
 Started by the preview hook as `python -m gridmill.operations.dry_run`, with `{"document": ..., "before": ...}` on
-standard input (`before`: the document that is in force, or null). Prints one JSON line, whatever it finds: machines
-that don't answer are named, and nothing is changed on any. Secrets come in as for operations.converge.
+standard input (`before`: the document that was applied last, or null). Prints one JSON line, whatever it finds;
+machines that don't answer are named, and nothing is changed on any. Secrets come in as for operations.converge.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gridmill.core.impact import DRAIN, LIVE, RECONFIGURE, REPROVISION, hits_jobs, worst
+from gridmill.core.impact import DRAIN, LIVE, RECONFIGURE, REPROVISION, affects_jobs, worst
 from gridmill.operations.converge import DIGEST_PREFIX, SECRET_PREFIX, take
 from gridmill.operations.document import ConvergeDocument, read_document
 from gridmill.operations.errors import OperationError
@@ -25,7 +25,7 @@ from gridmill.operations.preview.limit import time_limit
 from gridmill.operations.record.ledger import subset
 from gridmill.operations.run.drifted import Drifted
 from gridmill.operations.run.phase import PhaseRun, masked
-from gridmill.operations.run.results import HostResult
+from gridmill.operations.run.results import CONNECT, HostResult
 from gridmill.operations.run.supervise import die_with_parent
 from gridmill.operations.slurm.jobs import running_jobs
 from gridmill.report.predicted_changes import predicted_text
@@ -33,7 +33,6 @@ from gridmill.report.predicted_changes import predicted_text
 SCHEMA = "gridmill.dry_run/v1"
 REPORT = "GRIDMILL_PREVIEW_REPORT"
 """Directory into which every phase of a preview also writes what it predicted, for `gridmill ci preview`."""
-CONNECT = "connect: "
 WOULD_FAIL = "applied now, this would fail"
 """How modules say in check mode that a run would stop here."""
 
@@ -44,7 +43,7 @@ class DryRun(PhaseRun):
     def __init__(
         self, document: ConvergeDocument, before: dict[str, Any] | None, wait_s: float, *args: Any, **more: Any
     ) -> None:
-        """`wait_s`: how long machines that don't answer are waited for, all together."""
+        """`wait_s`: how long to wait for machines that don't answer, all together."""
         super().__init__(document, "check", *args, **more)
         self.before = before
         self.wait_s = wait_s
@@ -65,7 +64,7 @@ class DryRun(PhaseRun):
         return found
 
     def _can_be_asked(self) -> None:
-        """OperationError when this machine could reach none, or when the one that keeps the ledger does not answer."""
+        """OperationError when this machine could reach none, or when the one with the ledger does not answer."""
         connection = self.document.connection
         for path in (connection.identity_file, connection.known_hosts_file):
             if not path.exists():
@@ -75,7 +74,7 @@ class DryRun(PhaseRun):
         if silent := self._silent(first):
             name, reason = next(iter(silent.items()))
             raise OperationError(
-                f"no machine was asked: {name}, which knows which of them are as planned, does not answer ({reason})"
+                f"no machine was asked: {name}, which has the ledger, does not answer ({reason}); `up` will fail here"
             )
 
     def _silent(self, hosts: dict[str, Any]) -> dict[str, str]:
@@ -87,20 +86,20 @@ class DryRun(PhaseRun):
     def _play(
         self, playbook: str, data: dict[str, Any], lock: int, expected: list[str] | None = None
     ) -> tuple[int, Path | None]:
-        """Leave out who does not answer."""
+        """Skip machines that do not answer."""
         self.unreached |= self._silent(data["hosts"])
         there = set(data["hosts"]) - set(self.unreached)
         return super()._play(playbook, subset(data, there), lock, expected) if there else (0, None)
 
     def _finish(self, status: int, log: Path | None) -> int:
-        """Keep the report; what was found is told by `predict`."""
+        """Keep the report; `predict` returns what was found."""
         self._write_report(status, time.monotonic() - self.started, str(log or ""))
         self.status = status
         return 0
 
     def _found(self) -> dict[str, Any]:
         hosts: dict[str, Any] = {}
-        added = self._added()
+        returning, added = self._joining()
         unfinished: list[str] = []
         for name, host in self.result.hosts.items():
             refused = next((text for text in host.failures if text.startswith(CONNECT)), "")
@@ -109,9 +108,9 @@ class DryRun(PhaseRun):
             elif not host.finished and not host.failures:
                 unfinished.append(name)
             else:
-                hosts[name] = self._host(name, host, new=name in added)
+                hosts[name] = self._host(name, host, new=name in {*added, *returning})
         leaving = self._leaving()
-        nodes = {name for name, host in hosts.items() if hits_jobs(host["impact"])} | set(leaving)
+        nodes = {name for name, host in hosts.items() if affects_jobs(host["impact"])} | set(leaving)
         jobs, unknown = self._jobs(nodes | _drained(hosts))
         impacts = [str(host["impact"]) for host in hosts.values()]
         return {
@@ -120,6 +119,7 @@ class DryRun(PhaseRun):
             "impact": worst([*impacts, DRAIN] if leaving else impacts),
             "hosts": hosts,
             "added": added,
+            "returning": returning,
             "leaving": leaving,
             "unchanged": self.result.unchanged,
             "maintenance": self.result.maintenance,
@@ -133,7 +133,8 @@ class DryRun(PhaseRun):
         }
 
     def _host(self, name: str, host: HostResult, *, new: bool) -> dict[str, Any]:
-        """What was predicted of one machine. On one that is new no jobs run yet, so only a reboot counts there."""
+        """What was predicted of one machine. On one that is new or back from maintenance no jobs run yet, so
+        only a reboot counts there."""
         changes = []
         for change in host.changes:
             role, _, task = change.partition(" : ")
@@ -159,19 +160,22 @@ class DryRun(PhaseRun):
         differs = [what for what in ("hostKey", "serial", "mac") if what in before and before[what] != after.get(what)]
         return Impact(REPROVISION, f"another machine: its {' and '.join(differs)} changed") if differs else None
 
-    def _added(self) -> list[str]:
-        known = (self.before or {}).get("hosts", {})
-        return sorted(set(self.document.data["hosts"]) - set(known))
+    def _joining(self) -> tuple[list[str], list[str]]:
+        """Machines that were not in the phase before: back from maintenance, and new."""
+        before = self.before or {}
+        joining = set(self.document.data["hosts"]) - set(before.get("hosts", {}))
+        returning = joining & set(before.get("maintenance", {}))
+        return sorted(returning), sorted(joining - returning)
 
     def _leaving(self) -> list[str]:
-        """Machines that jobs can no longer run on: gone from the plan, or being worked on from now on."""
+        """Machines that jobs can no longer run on: removed from the plan, or in maintenance from now on."""
         before = (self.before or {}).get("hosts", {})
         away = set(before) & set(self.document.data.get("maintenance", {}))
         gone = set(before) - set(self.document.data["hosts"]) if "controllers" in self.document.data else set()
-        return sorted(away | gone | set(self.result.departed))
+        return sorted(away | gone | set(self.result.removed))
 
     def _jobs(self, nodes: set[str]) -> tuple[list[dict[str, str]], str]:
-        """Jobs that run on these nodes, or why nobody could say."""
+        """Jobs that run on these nodes, or why that is not known."""
         data = self.document.data
         controllers = data.get("controllers") or {
             name: data["hosts"][name] for name in data["groups"].get("controllers", {}).get("hosts", [])
@@ -200,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     die_with_parent()
     secrets, digests, drifted = take(SECRET_PREFIX), take(DIGEST_PREFIX), Drifted.take()
     try:
-        with time_limit(options.within, "no machine was asked wholly: the time limit of the preview is up"):
+        with time_limit(options.within, "no machine was asked completely: the time limit of the preview is up"):
             given = json.loads(sys.stdin.read())
             document = read_document(json.dumps(given["document"]))
             run = DryRun(document, given.get("before"), options.wait, secrets, digests, drifted=drifted)

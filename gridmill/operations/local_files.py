@@ -8,11 +8,13 @@ from shlex import quote
 
 from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.site_plan import SitePlan
-from gridmill.operations.document import plan_connection
+from gridmill.operations.document import on_this_machine, plan_connection
 from gridmill.operations.errors import OperationError
 from gridmill.operations.inspect.meters import snmp_configuration, snmp_secret_file
 from gridmill.operations.inspect.preflight import HERE, Finding
 
+LAB_FILES = "{state}/lab"
+"""Where the virtual machines of a site have their keys, which racking makes."""
 PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE_FILE"  # noqa: S105 - the name of a variable
 """Environment variable of Pulumi that names the file with the stack's passphrase."""
 
@@ -30,11 +32,7 @@ def missing_to_connect(plan: SitePlan) -> list[Finding]:
     """What of it is needed to reach a machine."""
     connection = plan_connection(plan)
     identity, known = connection.identity_file, connection.known_hosts_file
-    if all(host.simulated for host in plan.hosts):  # keys of machines that do not stand yet can't be asked for
-        racking = f"lab up --stack Pulumi.{plan.name}.yaml makes it when it racks the virtual machines"
-        files = {"access.bootstrap.identityFile": identity, "access.bootstrap.knownHostsFile": known}
-        found = [(what, path, _unreadable(path)) for what, path in files.items()]
-        return [Finding(HERE, what, str(path), reason, racking) for what, path, reason in found if reason]
+    racked = f"`lab up --stack Pulumi.{plan.name}.yaml` makes it, with the virtual machines"
     wanted = [
         (
             "access.bootstrap.identityFile",
@@ -49,7 +47,11 @@ def missing_to_connect(plan: SitePlan) -> list[Finding]:
             " with its console",
         ),
     ]
-    return [Finding(HERE, what, str(path), reason, fix) for what, path, fix in wanted if (reason := _unreadable(path))]
+    return [
+        Finding(HERE, what, str(path), reason, racked if path.is_relative_to(on_this_machine(LAB_FILES)) else fix)
+        for what, path, fix in wanted
+        if (reason := _unreadable(path))
+    ]
 
 
 def require_files(plan: SitePlan, status: int = 1) -> None:

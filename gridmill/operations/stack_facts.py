@@ -16,7 +16,7 @@ from gridmill.plan import plan_site
 
 
 def policy_case(definition: Definition, root: Path) -> Case:
-    """What the rules are asked about: machines in maintenance are left out, as they are of every run."""
+    """What the rules are asked about: machines in maintenance are skipped, as in every run."""
     hosts = tuple(host for host in plan_site(definition).hosts if host.maintenance is None)
     facts = Facts(known_hosts(definition), public_passphrase(root), state_backend(root))
     return Case(definition.site, definition.catalog, definition.keys, hosts, facts)
@@ -40,7 +40,7 @@ def public_passphrase(root: Path) -> bool:
 
 
 def state_backend(root: Path) -> str:
-    """Where Pulumi keeps the state: the environment's word before the project's before the last login."""
+    """Where Pulumi keeps the state: by the environment, else the project, else the last login."""
     if url := os.environ.get("PULUMI_BACKEND_URL"):
         return url
     project = yaml.safe_load((root / "Pulumi.yaml").read_text(encoding="utf-8"))

@@ -73,7 +73,7 @@ def contract_problems(site: Site) -> list[Problem]:
             (*path, "later", date),
             f"{date} is not after {contract.since}, since when the contract runs",
             "a later date",
-            f"once it is in force, write `firm: {kilowatts(watts)}` and remove the line",
+            f"once it applies, write `firm: {kilowatts(watts)}` and remove the line",
         )
         for date, watts in contract.later.items()
         if contract.since and date <= contract.since
@@ -82,8 +82,8 @@ def contract_problems(site: Site) -> list[Problem]:
 
 
 def unused_power(site: Site, catalog: Catalog) -> list[Unused]:
-    """Contracted power at risk, one item for each date at which more is contracted. A plan judges by what it expects to
-    be drawn under load, since the grid operator goes by the meter."""
+    """Contracted power at risk, one item for each date at which more is contracted. Compared is what the plan expects
+    to be drawn under load, since the grid operator goes by the meter."""
     contract = site.grid.contract
     if contract is None or not contract.congested or contract.since is None:
         return []

@@ -16,7 +16,7 @@ class Draw:
     nameplate_w: int = 0
     """What must be provisioned without caps."""
     allocated_w: int = 0
-    """What the caps in force guarantee; the nameplate without caps."""
+    """What the caps guarantee; the nameplate without caps."""
     typical_w: int = 0
     """Observed under load, and never above what is allocated."""
     idle_w: int = 0

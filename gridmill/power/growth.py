@@ -114,11 +114,11 @@ def _stage(site: Site, catalog: Catalog, draws: dict[str, Draw], stage: Stage, b
 
 
 def _years(site: Site, draws: dict[str, Draw], found: list[Stage], first: int) -> Iterable[YearLoad]:
-    """One row a year until the last change has been in force for a whole year."""
+    """One row a year until the last change has applied for a whole year."""
     last = max((int(stage.date[:4]) for stage in found if stage.date), default=first)
     for year in range(first, max(last + 1, first) + 1):
         reached = [stage for stage in found if stage.date <= f"{year}-12-31"]
-        # what was in force when the year began counts as well as what began in it
+        # what applied when the year began counts as well as what began in it
         begun = max((stage.date for stage in reached if stage.date <= f"{year}-01-01"), default=NOW)
         draw = _sum(draws, reached[-1].pods)
         contracts = [stage.contract_w for stage in reached if stage.date >= begun and stage.contract_w is not None]

@@ -30,7 +30,7 @@ class PowerLevel:
 
 @dataclass(frozen=True)
 class PowerLevels:
-    """Levels of a site, over the pods on the floor."""
+    """Levels of a site, over the installed pods."""
 
     meter: PowerLevel
     feeds: dict[str, PowerLevel]
@@ -68,7 +68,7 @@ def power_levels(work: PowerAnalysis) -> PowerLevels:
 
 
 def _standing_rows(work: PowerAnalysis) -> list[Limit]:
-    """Limits of the pods on the floor."""
+    """Limits of the installed pods."""
     standing = {key: pod for key, pod in work.site.pods.items() if pod.from_ is None}
     if len(standing) == len(work.site.pods):
         return work.rows

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from gridmill.catalog import Catalog
+from gridmill.catalog.unknown import unknown_sku
 from gridmill.core.errors import Path, Problem
 from gridmill.core.sections.site import Site
 from gridmill.core.units import kilowatts
@@ -31,8 +32,8 @@ def power_problems(site: Site, catalog: Catalog, work: PowerAnalysis) -> list[Pr
     found += work.cap_problems
     if not work.cap_problems:
         # without a `power` section the budgets' sum was compared with the connection
-        judged = rows if site.power else [row for row in rows if row.path[0] != "grid"]
-        worst = _worst(broken(judged, caps), caps)
+        relevant = rows if site.power else [row for row in rows if row.path[0] != "grid"]
+        worst = _worst(broken(relevant, caps), caps)
         first = first_caps(site, catalog) if worst and site.power is None else None
         found += [_over(limit, caps, machines, first) for limit in worst]
     found += bus_bar_problems(site, catalog, machines)
@@ -64,7 +65,7 @@ def planned_caps(site: Site, machines: Sequence[Consumer], rows: Sequence[Limit]
             problems.append(Problem((*path, group), f"no group {group} has GPUs", f"one of {', '.join(groups)}", hint))
         elif not found[0] <= watts <= found[1]:
             expected = f"{found[0]} W to {found[1]} W, the range that the driver accepts"
-            problems.append(Problem((*path, group), f"{watts} W is no power limit of these GPUs", expected))
+            problems.append(Problem((*path, group), f"{watts} W is not a power limit of these GPUs", expected))
     return dict(policy), problems
 
 
@@ -91,8 +92,8 @@ def _budget_problems(site: Site) -> list[Problem]:
         return []
     found = stages(site)
     # pods only ever come: without a contract that changes, the last date is the hardest
-    judged = found if contract and contract.later else found[-1:]
-    problems = [problem for stage in judged if (problem := _over_budget(site, stage))]
+    relevant = found if contract and contract.later else found[-1:]
+    problems = [problem for stage in relevant if (problem := _over_budget(site, stage))]
     return list({problem.path: problem for problem in problems}.values())
 
 
@@ -107,8 +108,8 @@ def _over_budget(site: Site, stage: Stage) -> Problem | None:
     dated = contracted and contract is not None and bool(contract.later)
     when = f"by {stage.date}, " if dated and stage.date else ""
     message = (
-        f"{when}the pods' budgets, {kilowatts(budgets)} of IT load, are {kilowatts(at_meter)} at the meter"
-        f" (PUE {grid.pue:g}), {kilowatts(at_meter - limit)} over {kilowatts(limit)}"
+        f"{when}the pods' budgets, {kilowatts(budgets)} of IT load, need {kilowatts(at_meter)} at the meter"
+        f" (PUE {grid.pue:g}); limit: {kilowatts(limit)}"
     )
     hint = f"budgets of {kilowatts(int(limit / grid.pue))} together"
     if dated:
@@ -142,7 +143,7 @@ def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
         for rack_key, rack in pod.racks.items():
             if strict and rack_key in used and not rack.pdus:
                 place = ("pods", pod_key, "racks", rack_key)
-                message = f"{rack_key} has nodes and no PDUs, so nobody can say what a lost feed means for them"
+                message = f"{rack_key} has nodes and no PDUs, so the effect of a lost feed on them is not known"
                 problems.append(Problem(place, message, "pdus on the feeds that the rack has", "pdus: {A: pdu-3x63a}"))
             for feed, sku in (rack.pdus or {}).items():
                 path = ("pods", pod_key, "racks", rack_key, "pdus", feed)
@@ -150,33 +151,31 @@ def _chain_problems(site: Site, catalog: Catalog) -> list[Problem]:
                     expected = f"one of {', '.join(feeds)}" if feeds else "a feed under `power: feeds:`"
                     problems.append(Problem(path, f"unknown feed {feed}", expected, f"add {feed} under power.feeds"))
                 if sku not in catalog.pdus:
-                    problems.append(_unknown(path, sku, sorted(catalog.pdus)))
+                    problems.append(unknown_sku(path, sku, catalog.pdus, catalog, "pdus"))
     return problems
 
 
 def _size_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """UPS modules and cooling units that are named by a SKU that nobody knows."""
     feeds = site.power.feeds if site.power else {}
-    named: list[tuple[Path, int | str, list[str]]] = [
+    named: list[tuple[Path, int | str, str, Collection[str]]] = [
         *(
-            (("power", "feeds", key, "ups", "module"), feed.ups.module, sorted(catalog.ups))
+            (("power", "feeds", key, "ups", "module"), feed.ups.module, "ups", catalog.ups)
             for key, feed in feeds.items()
             if feed.ups
         ),
         *(
-            (("pods", key, part, "unit"), cooling.unit, sorted(catalog.cooling))
+            (("pods", key, part, "unit"), cooling.unit, "cooling", catalog.cooling)
             for key, pod in site.pods.items()
             for part, cooling in (("cooling", pod.cooling), ("liquidCooling", pod.liquid_cooling))
             if cooling
         ),
     ]
-    return [_unknown(path, sku, known) for path, sku, known in named if isinstance(sku, str) and sku not in known]
-
-
-def _unknown(path: Path, sku: str, known: Sequence[str]) -> Problem:
-    near = difflib.get_close_matches(sku, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
-    return Problem(path, f"unknown SKU {sku}", f"one of {', '.join(known)}", hint)
+    return [
+        unknown_sku(path, sku, known, catalog, kind)
+        for path, sku, kind, known in named
+        if isinstance(sku, str) and sku not in known
+    ]
 
 
 def _lost_problems(site: Site, machines: Sequence[Consumer]) -> list[Problem]:
@@ -208,12 +207,11 @@ def _worst(found: Iterable[Limit], caps: Caps) -> list[Limit]:
 def _over(
     limit: Limit, caps: Caps, machines: Sequence[Consumer], first_caps: str | None = None, *, floor: bool = False
 ) -> Problem:
-    draw, over = limit.load.draw_w(caps) * limit.factor, -limit.margin_w(caps)
-    draw_text, over_text = kilowatts(math.ceil(draw)), kilowatts(math.ceil(over))
+    draw_text = kilowatts(math.ceil(limit.load.draw_w(caps) * limit.factor))
     limit_text = kilowatts(math.floor(limit.limit_w))
     situation = "" if limit.situation == NORMAL else f" {limit.situation}"
     at_floor = " even at the GPUs' lowest power limits" if floor else ""
-    message = f"{draw_text}{situation}{at_floor}, {over_text} over {limit.element}, {limit_text}"
+    message = f"needs {draw_text}{situation}{at_floor}; limit: {limit_text}, {limit.element}"
     return Problem(
         limit.path, message, f"at most {limit_text}", "; or ".join(what_fits(limit, caps, machines, first_caps))
     )

@@ -27,7 +27,7 @@ class ScheduledPower:
 
 
 def scheduled_power(site: Site, catalog: Catalog, caps: Caps) -> ScheduledPower | None:
-    """For the pods on the floor; None where Slurm does not hold the power."""
+    """For the installed pods; None where Slurm does not hold the power."""
     if site.power is None or not site.power.scheduled:
         return None
     machines = standing(site, catalog)
@@ -42,7 +42,7 @@ def scheduled_power(site: Site, catalog: Catalog, caps: Caps) -> ScheduledPower 
 
 
 def standing(site: Site, catalog: Catalog) -> list[Consumer]:
-    """What draws power of the pods on the floor."""
+    """What draws power of the installed pods."""
     return [one for one in consumers(site, catalog) if site.pods[one.pod].from_ is None]
 
 

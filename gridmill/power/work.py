@@ -1,4 +1,4 @@
-"""A site's power worked out once, for rules, plan and report: at 10,000 nodes that is most of their time."""
+"""A site's power analysed once, for rules, plan and report: at 10,000 nodes that is most of their time."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class PowerAnalysis:
     """What is wrong with the caps that the stack asks for."""
 
     def of(self, site: Site, catalog: Catalog) -> bool:
-        """Whether it was worked out for these very ones."""
+        """Whether it was made for these very ones."""
         return self.site is site and self.catalog is catalog
 
 
 def analyse(site: Site, catalog: Catalog) -> PowerAnalysis:
-    """The work for a site whose SKUs other rules judge."""
+    """The work for a site whose SKUs other rules check."""
     machines = consumers(site, catalog)
     rows = list(limits(site, catalog, machines))
     caps, problems = planned_caps(site, machines, rows)

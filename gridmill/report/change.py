@@ -98,7 +98,7 @@ def _phase(phase: Report) -> Phase:
         failures=[(name, text) for name, host in hosts.items() for text in host["failures"]],
         remarks=list(_remarks(phase)),
         jobs=phase["jobs"],
-        jobs_title=f"{count(len(phase['jobs']), 'running job')} that it hits",
+        jobs_title=f"{count(len(phase['jobs']), 'running job')} on affected nodes",
         jobs_unknown=phase["jobsUnknown"],
     )  # fmt: skip
 
@@ -118,9 +118,9 @@ def _remarks(phase: Report) -> Iterable[Remark]:
     for reason, names in by_reason(phase["unreached"]):
         yield Remark("not asked", f"{machines(names)} ({reason})", warns=True)
     if phase["unfinished"]:
-        yield Remark("not asked wholly, the time limit was up", machines(phase["unfinished"]), warns=True)
+        yield Remark("not asked completely, the time limit was up", machines(phase["unfinished"]), warns=True)
     for reason, names in by_reason(phase["maintenance"]):
-        yield Remark("left out, maintenance", f"{machines(names)} ({reason})")
+        yield Remark("skipped, maintenance", f"{machines(names)} ({reason})")
 
 
 def _watts(value: float | None) -> int | None:

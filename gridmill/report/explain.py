@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from gridmill.catalog import Catalog
 from gridmill.core.errors import Problem, ProblemsError, path_text
+from gridmill.core.people import nearest
 from gridmill.core.sections.site import Site
 from gridmill.core.units import kilowatts
 from gridmill.features.slurm.watts import WattsPlan, plan_watts
@@ -33,8 +34,11 @@ def explain(site: Site, catalog: Catalog, path: str) -> list[str]:
         return [*_watts(watts, site.grid.pue), *_sources(catalog, sorted({one.sku for one in machines}), rows)]
     found = [row for row in rows if path_text(row.path) == path]
     if not found:
-        known = ", ".join(dict.fromkeys(["power.caps", *(path_text(row.path) for row in rows)]))
-        raise ProblemsError([Problem((), f"no limit stands at {path}", f"one of {known}")])
+        known = list(dict.fromkeys(["power.caps", *(path_text(row.path) for row in rows)]))
+        hint = nearest(path, known, "")
+        raise ProblemsError(
+            [Problem((), f"no limit stands at {path}", f"one of {', '.join(known)}", hint)], "the command"
+        )
     lines: list[str] = []
     for element in dict.fromkeys(row.element for row in found):
         lines.append(f"{element} ({path})")

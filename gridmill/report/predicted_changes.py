@@ -23,27 +23,27 @@ def predicted_text(found: Predicted) -> list[str]:
         changes = host["changes"]
         if not changes and not host["failures"] and "replaced" not in host:
             continue
-        lines.append(f"  {machines(names)}{_new(names, found['added'])}: {count(len(changes), 'change')}")
+        lines.append(f"  {machines(names)}{_new(names, found)}: {count(len(changes), 'change')}")
         lines += [f"    {line}" for line in host_lines(host)]
     lines += [f"  {machines([name])} FAILS: {text}" for name, text in _failures(found["hosts"])]
     if found["leaving"]:
         lines.append(f"  {machines(found['leaving'])}: drained, then out of service")
     lines += [f"  not asked: {machines(names)} ({reason})" for reason, names in by_reason(found["unreached"])]
     if found["unfinished"]:
-        lines.append(f"  not asked wholly, the time limit was up: {machines(found['unfinished'])}")
-    lines += [f"  left out, maintenance: {machines(names)} ({why})" for why, names in by_reason(found["maintenance"])]
+        lines.append(f"  not asked completely, the time limit was up: {machines(found['unfinished'])}")
+    lines += [f"  skipped, maintenance: {machines(names)} ({why})" for why, names in by_reason(found["maintenance"])]
     if found["jobs"]:
         jobs = [f"{job['job']} of {job['user']} on {job['nodes']} ({job['elapsed']})" for job in found["jobs"]]
-        lines.append(f"  running jobs that it hits: {some(jobs)}")
+        lines.append(f"  running jobs on affected nodes: {some(jobs)}")
     if found["jobsUnknown"]:
-        lines.append(f"  running jobs that it hits: not known ({found['jobsUnknown']})")
+        lines.append(f"  running jobs on affected nodes: not known ({found['jobsUnknown']})")
     return lines
 
 
 def headline(found: Predicted) -> str:
     """One line for a phase."""
     if found["complaint"]:
-        return f"{found['scope']}: {found['complaint']}"
+        return f"{found['scope']}: {found['complaint']}; impact: not known"
     changed = sum(bool(host["changes"]) for host in found["hosts"].values())
     same = len(found["unchanged"]) + len(found["hosts"]) - changed
     unknown = len(found["unreached"]) + len(found["unfinished"])
@@ -51,7 +51,15 @@ def headline(found: Predicted) -> str:
     parts += [f"{same} as planned"] if same else []
     parts += [f"{unknown} not known"] if unknown else []
     parts = parts or ["no machine would change"]
-    return f"{found['scope']}: {', '.join(parts)}; impact: {found['impact']}"
+    return f"{found['scope']}: {', '.join(parts)}; impact: {impact_text(found)}"
+
+
+def impact_text(found: Predicted) -> str:
+    """The phase's impact, as far as it is known. A run needs the machines that a preview does without."""
+    unknown = len(found["unreached"]) + len(found["unfinished"])
+    parts = [found["impact"]] if found["hosts"] or not unknown else []
+    parts += [f"not known of {unknown}" if parts else "not known"] if unknown else []
+    return ", ".join(parts) + ("; `up` will fail here" if found["unreached"] else "")
 
 
 def host_lines(host: dict[str, Any]) -> list[str]:
@@ -120,8 +128,10 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _new(names: list[str], added: list[str]) -> str:
-    return " (new)" if set(names) <= set(added) else ""
+def _new(names: list[str], found: Predicted) -> str:
+    if set(names) <= set(found["added"]):
+        return " (new)"
+    return " (back from maintenance)" if set(names) <= set(found.get("returning", ())) else ""
 
 
 def _failures(hosts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def site_table(plan: SitePlan) -> str:
 
 
 def _equipment(plan: SitePlan) -> list[tuple[str, ...]]:
-    """What draws power and is no machine; empty when there is none."""
+    """What draws power and is not a machine; empty when there is none."""
     rows = [
         (item.group, f"{pod.key} {item.rack}/u{item.unit}", item.sku, item.kind, kilowatts(item.nameplate_w))
         for pod in plan.pods
@@ -69,7 +69,7 @@ def _networks(plan: SitePlan) -> list[tuple[str, ...]]:
 def _state(pod: PodPlan, host: HostPlan) -> str:
     if pod.planned_from:
         return f"planned, from {pod.planned_from}"
-    return f"maintenance: {host.maintenance}" if host.maintenance is not None else "on the floor"
+    return f"maintenance: {host.maintenance}" if host.maintenance is not None else "installed"
 
 
 def _when(pod: PodPlan) -> tuple[str, str]:

@@ -92,7 +92,7 @@ def test_an_answer_of_something_else_is_told(client: Client, tmp_path: Path, mon
     monkeypatch.setattr(module, "ssh_command", lambda *_: ["sh", "-c", "echo welcome; cat > /dev/null"])
     (event,) = work(client, tmp_path)
     assert event["lost"] is True
-    assert "its answer is none" in event["message"]
+    assert "unexpected output" in event["message"]
 
 
 def test_stop_ends_it_after_the_task_in_hand(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ JOURNAL = {"unknown": "", "n": 14, "hash": OTHER, "last": "now ben@ws2 control a
         ("state/unfinished updating of x", DIGEST, "unfinished updating of x: approved nothing, found 1a1a1a1a1a1a; somebody"),
         ("journal", JOURNAL, "the site's journal: approved line 12 as the last, found line 14: now ben@ws2 control apply ended; see"),
         ("journal/hash", OTHER, "the site's journal: approved line 12 as the last, found another journal; see"),
-        ("journal/unknown", "no answer", "the site's journal: approved line 12 as the last, found nobody who knows (no answer); bring"),
+        ("journal/unknown", "no answer", "the site's journal: approved line 12 as the last, found not known (no answer); bring"),
     ],
 )  # fmt: skip
 def test_what_moved_without_asking_machines(path: str, value: Any, text: str) -> None:

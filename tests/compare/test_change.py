@@ -12,7 +12,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.consent import judge
+from components.consent import check_consent
 from gridmill.compare.change import CONTROLLER_DATA, Holdings, effect_lines, site_effects
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -113,14 +113,14 @@ def test_a_run_refuses_and_a_preview_warns(monkeypatch: pytest.MonkeyPatch, tmp_
         monkeypatch.setattr(pulumi.log, level, lambda text, level=level: said.append((level, text)))
     less = fleet(8, workers=["n[01-04]"])
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: True)
-    judge(hook_args(fleet(8), less))
-    judge(hook_args(fleet(8), fleet(8, workers=["n[01-07]"])))
-    judge(hook_args(fleet(8), fleet(9)))
-    judge(hook_args(None, less))
+    check_consent(hook_args(fleet(8), less))
+    check_consent(hook_args(fleet(8), fleet(8, workers=["n[01-07]"])))
+    check_consent(hook_args(fleet(8), fleet(9)))
+    check_consent(hook_args(None, less))
     assert [level for level, _ in said] == ["warn", "info"]
     assert "`pulumi up` refuses this" in said[0][1]
     monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda: False)
-    judge(hook_args(fleet(8), fleet(8, workers=["n[01-07]"])))
-    judge(hook_args(None, less))
+    check_consent(hook_args(fleet(8), fleet(8, workers=["n[01-07]"])))
+    check_consent(hook_args(None, less))
     with pytest.raises(RuntimeError, match="loss of 4 nodes: why it is wanted"):
-        judge(hook_args(fleet(8), less))
+        check_consent(hook_args(fleet(8), less))

@@ -130,7 +130,7 @@ def test_gpus_alone_can_only_be_too_much(lab_plan: SitePlan) -> None:
     assert name == "pod-a/r1" and text.startswith("its GPUs alone tell 5.6 kW, its PDUs 5.04 kW")
 
 
-def test_a_feed_without_a_meter_is_judged_by_its_pdus(lab_plan: SitePlan) -> None:
+def test_a_feed_without_a_meter_is_compared_with_its_pdus(lab_plan: SitePlan) -> None:
     meters = replace(lab_plan.of(MetersPlan), feed_limits_w={"A": 2_500, "B": 33_171})
     found = meter_findings(lab_plan.with_plan("meters", meters), GOOD)
     assert found.problems == (("feed A", "its PDUs draw 2.52 kW, 0.02 kW over its limit, 2.5 kW"),)

@@ -54,13 +54,13 @@ def look(plan: SitePlan, monkeypatch: pytest.MonkeyPatch, *, dry: bool, checked:
     return HandChanges.of("lab", changes(plan, checked=checked))
 
 
-def test_the_word_of_a_phase(
+def test_the_input_of_a_phase(
     lab_plan: SitePlan, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, said: list[tuple[str, str]]
 ) -> None:
     found = look(lab_plan, monkeypatch, dry=True)
-    assert found.word("pod-a") == "2026-11-22T09:00:00Z pod-a-r1-u[01,09]"
-    assert found.word("storage") == "2026-11-22T09:00:00Z pod-a-r1-u09"
-    assert found.word("control") == ""
+    assert found.input_of("pod-a") == "2026-11-22T09:00:00Z pod-a-r1-u[01,09]"
+    assert found.input_of("storage") == "2026-11-22T09:00:00Z pod-a-r1-u09"
+    assert found.input_of("control") == ""
     assert asked == [["-m", "gridmill.operations.preview.hand_changes", "lab", "--within", "120.0", "--fresh"]]
     assert said == [
         ("warn", "not as the last run left it; an update puts it back:\n"
@@ -78,12 +78,18 @@ def test_an_update_repeats_nothing(
 
 
 def test_who_does_not_want_it_is_not_asked(
-    lab_plan: SitePlan, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+    lab_plan: SitePlan, asked: list[list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    said: list[tuple[str, str]],
+) -> None:  # fmt: skip
+    assert look(lab_plan, monkeypatch, dry=False, checked=False) == HandChanges()
     assert look(lab_plan, monkeypatch, dry=True, checked=False) == HandChanges()
     monkeypatch.setenv("GRIDMILL_PREVIEW", "plan")
     assert look(lab_plan, monkeypatch, dry=True) == HandChanges()
     assert asked == []
+    assert said == [
+        ("info", "drift was not looked for: changes.drift is not `check`; `gridmill drift lab` does"),
+        ("info", "drift was not looked for: GRIDMILL_PREVIEW is plan; `gridmill drift lab` does"),
+    ]
     monkeypatch.setenv(drift.GIVEN, str(tmp_path))
     assert look(lab_plan, monkeypatch, dry=True).at and len(asked) == 1, "what is known needs no machine"
 
@@ -97,5 +103,5 @@ def test_a_command_that_fails_fails_no_preview(
 ) -> None:  # fmt: skip
     done = subprocess.CompletedProcess([], 7, output, errors)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: done)
-    assert look(lab_plan, monkeypatch, dry=True).word("pod-a") == ""
+    assert look(lab_plan, monkeypatch, dry=True).input_of("pod-a") == ""
     assert said == [("warn", f"drift is not known: {complaint}")]

@@ -87,7 +87,7 @@ def at(data: Any, path: Path) -> Any:
     return data
 
 
-def judge(data: Any) -> bool:
+def is_accepted(data: Any) -> bool:
     """Whether the data is a definition; if not, every problem must have a place and a line, and be safe to print."""
     lines = {path: number for number, path in enumerate(places(data), 1)}
     try:
@@ -110,7 +110,7 @@ def judge(data: Any) -> bool:
 @settings(max_examples=100)
 @given(VALUES)
 def test_anything_for_a_site(data: Any) -> None:
-    assert not judge(data)
+    assert not is_accepted(data)
 
 
 @settings(max_examples=300)
@@ -122,7 +122,7 @@ def test_anything_for_a_site(data: Any) -> None:
 def test_anything_in_any_place(path: Path, value: Any) -> None:
     data = copy.deepcopy(LAB)
     at(data, path[:-1])[path[-1]] = value
-    judge(data)
+    is_accepted(data)
 
 
 @settings(max_examples=100)
@@ -133,11 +133,11 @@ def test_anything_added_or_taken_away(path: Path, draw: st.DataObject) -> None:
     if target and draw.draw(st.booleans()):
         del target[draw.draw(st.sampled_from(sorted(target)))]
     target[draw.draw(st.text(max_size=12) | st.sampled_from(EVIL))] = draw.draw(VALUES | st.sampled_from(PLAUSIBLE))
-    judge(data)
+    is_accepted(data)
 
 
 def test_the_lab_itself_is_a_definition() -> None:
-    assert judge(LAB)
+    assert is_accepted(LAB)
 
 
 @pytest.mark.parametrize("part", sorted(LAB))
@@ -194,7 +194,7 @@ def test_ten_megabytes_of_text_are_refused_at_once(where: Path) -> None:
     data = copy.deepcopy(LAB)
     at(data, where[:-1])[where[-1]] = "a" * 10_000_000
     started = time.monotonic()
-    assert not judge(data)
+    assert not is_accepted(data)
     assert time.monotonic() - started < 5
 
 
@@ -204,5 +204,5 @@ def test_ten_megabytes_of_a_key_are_refused_at_once() -> None:
         data = copy.deepcopy(LAB)
         data["network"]["records"] = {}
         at(data, where)["a" * 10_000_000] = {}
-        assert not judge(data)
+        assert not is_accepted(data)
     assert time.monotonic() - started < 10

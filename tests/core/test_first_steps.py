@@ -75,7 +75,7 @@ def test_a_pdu_that_is_too_small_is_one_problem_with_its_worst_phase(tmp_path: P
     text = changed("    pods:\n", POWER).replace("          r1: {}\n", "          r1: {pdus: {A: pdu-3x16a}}\n")
     problems = problems_of(text, tmp_path)
     assert [path_text(problem.path) for problem in problems] == ["pods.pod-a.racks.r1.pdus.A"]
-    others = [float(amount) for amount in re.findall(r"([0-9.]+) kW over phase", problems[0].message)]
+    others = [float(amount) for amount in re.findall(r"limit: ([0-9.]+) kW, phase", problems[0].message)]
     assert len(others) == 1 and "phase L" in problems[0].message
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_problems import Case, judge
+from tests.core.test_problems import Case, check_case
 
 GRID = "    grid: {connection: 3x63A, pue: 1.25}"
 
@@ -43,11 +43,11 @@ CASES = [
     contract("more than the connection, later", "later: {2027-04-01: 42 kW}", "later.2027-04-01",
              "42 kW is more than the connection carries", "a larger connection"),
     grid("budgets over the contract", "contract: {firm: 24 kW}", "contract.firm",
-         "the pods' budgets, 24 kW of IT load, are 30 kW at the meter (PUE 1.25), 6 kW over 24 kW of contracted power",
+         "the pods' budgets, 24 kW of IT load, need 30 kW at the meter (PUE 1.25); limit: 24 kW of contracted power",
          "budgets of 19.2 kW together, or more contracted"),
     contract("later than never", "since: 2027-05-01, later: {2027-04-01: 41 kW}", "later.2027-04-01",
              "2027-04-01 is not after 2027-05-01, since when the contract runs",
-             "once it is in force, write `firm: 41 kW` and remove the line"),
+             "once it applies, write `firm: 41 kW` and remove the line"),
     contract("congested since when", "congested: true", "since",
              "in a congested area it matters since when the power is contracted",
              "since: 2026-10-01, as the contract says"),
@@ -70,7 +70,7 @@ CASES = [
          "agree on a higher ramp, or a battery or load bank that takes the step"),
     Case("a pod before its power", GRID, f"{GRID[:-1]}, contract: {{firm: 32 kW, later: {{2027-05-01: 41 kW}}}}}}",
          "grid.contract.firm",
-         "by 2027-04-01, the pods' budgets, 32 kW of IT load, are 40 kW at the meter (PUE 1.25), 8 kW over 32 kW of contracted"
+         "by 2027-04-01, the pods' budgets, 32 kW of IT load, need 40 kW at the meter (PUE 1.25); limit: 32 kW of contracted"
          " power",
          "budgets of 25.6 kW together, pods that come later, or more contracted by then", "firm: 32 kW",
          (("encryptionsalt", PLANNED.replace("        nodes", "        budget: 8 kW\n        nodes")
@@ -80,4 +80,4 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_grid_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)

@@ -12,7 +12,7 @@ import yaml
 from gridmill.core.errors import ProblemsError, path_text
 from gridmill.load import build_definition
 from tests.conftest import ROOT
-from tests.core.test_problems import LAB, Case, changed, judge, problems_of
+from tests.core.test_problems import LAB, Case, changed, check_case, problems_of
 
 BESIDE = "remove it; `pulumi config set --secret NAME`, which puts it beside the site object"
 CASES = [
@@ -52,7 +52,7 @@ CASES = [
     Case("budget in another digit", "budget: 24 kW", "budget: ٢٤ kW", "pods.pod-a.budget", "٢٤ kW is not a quantity"),
     Case("contract of zero", "connection: 3x63A", "connection: 3x63A, contract: {firm: 0 kW}", "grid.contract.firm",
          "0 kW is not a quantity", "a positive amount, whole in its base unit"),
-    Case("power factor that is no number", "pue: 1.25", "pue: 1.25, powerFactor: .nan", "grid.powerFactor",
+    Case("power factor that is not a number", "pue: 1.25", "pue: 1.25, powerFactor: .nan", "grid.powerFactor",
          "`nan` is not valid"),
     Case("PUE below one", "pue: 1.25", "pue: 0.9", "grid.pue", "`0.9` is not valid"),
     Case("pod number zero", "        budget: 24 kW", "        index: 0\n        budget: 24 kW", "pods.pod-a.index",
@@ -67,7 +67,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_hostile_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
 def test_two_pods_with_one_number_overlap(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which key a file holds: fingerprints as gpg tells them, and everything that is no single public key refused."""
+"""Which key a file holds: fingerprints as gpg tells them, and everything that is not a single public key refused."""
 
 from __future__ import annotations
 

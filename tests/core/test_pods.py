@@ -111,7 +111,7 @@ def test_a_partition_waits_for_its_pod_unless_it_is_the_default(data: dict[str, 
     assert [line["PartitionName"] for line in planned(data).of(SlurmPlan).partitions] == ["gpu"]
     data["scheduler"]["partitions"]["gpu"].pop("default")
     data["scheduler"]["partitions"]["later"]["default"] = True
-    with pytest.raises(ProblemsError, match="later is in no pod that stands on the floor"):
+    with pytest.raises(ProblemsError, match="later is in no installed pod"):
         planned(data)
 
 

@@ -54,10 +54,10 @@ CASES = [
          "pods.pod-a.equipment.leaf.at[0]", "unit 2 of r1 is taken by gpu at r1/u1", "", "equipment: {leaf"),
     Case("infinite PUE", "pue: 1.25", "pue: .inf", "grid.pue", "`inf` is not valid"),
     Case("one watt over", "budget: 24 kW", "budget: 22.399 kW", "pods.pod-a.budget",
-         "22.4 kW, 0.001 kW over the budget of pod-a, 22.399 kW",
+         "needs 22.4 kW; limit: 22.399 kW, the budget of pod-a",
          "a cap of 699 W per GPU (power: {feeds: {A: {}}, caps: auto}); or 1 node of gpu (sim-dgx-h100) fewer"),
     Case("connection too small", "connection: 3x63A", "connection: 3x40A", "grid.connection",
-         "the pods' budgets, 24 kW of IT load, are 30 kW at the meter (PUE 1.25), 3.674 kW over 26.326 kW",
+         "the pods' budgets, 24 kW of IT load, need 30 kW at the meter (PUE 1.25); limit: 26.326 kW",
          "budgets of 21.06 kW together, or a larger connection"),
     Case("no connection", "connection: 3x63A", "connection: 63", "grid.connection", "63 is not a quantity"),
     Case("host bits", "198.18.0.0/20", "198.18.0.1/20", "network.supernet", "198.18.0.1/20 is not a network",
@@ -126,7 +126,7 @@ CASES = [
          "access.bootstrap.identityFile", "`/tmp/$(touch x)` is not valid"),
     Case("user as option", "user: gridmill", 'user: "-oProxyCommand"', "access.bootstrap.user",
          "`-oProxyCommand` is not valid"),
-    Case("partition of nothing", "of: gpu", "of: gpus", "scheduler.partitions.gpu.of", "gpus is no group of any pod",
+    Case("partition of nothing", "of: gpu", "of: gpus", "scheduler.partitions.gpu.of", "gpus is not a group of any pod",
          "name a group with compute nodes"),
     Case("partition of storage", "of: gpu", "of: store", "scheduler.partitions.gpu.of", "store has no compute nodes",
          "name a group with compute nodes", "gpu: {of: store"),
@@ -235,17 +235,17 @@ CASES = [
          "from: spring"),
     Case("a day that is none", "budget: 24 kW", "budget: 24 kW\n        from: 2027-02-29", "pods.pod-a.from",
          "2027-02-29 is not a date", "", "from: 2027"),
-    Case("nothing on the floor", "budget: 24 kW", "budget: 24 kW\n        from: 2027-04-01", "pods.pod-a.from",
-         "pod-a: planned (`from`), and no pod stands on the floor",
+    Case("nothing installed", "budget: 24 kW", "budget: 24 kW\n        from: 2027-04-01", "pods.pod-a.from",
+         "pod-a: planned (`from`), and no pod is installed",
          "remove `from` from the pod that stands; it is there for growth", "from: 2027"),
     Case("a slot without a list", "at: [r1/u40]", "at: r1/u40", "pods.pod-a.nodes.control.at", "`r1/u40` is not valid",
          "write it as a list: [r1/u40]"),
     Case("planned power over the connection", "    pods:\n", "    pods:\n      pod-b: {like: pod-a, from: 2027-04-01, nodes: "
          "{gpus: {sku: sim-dgx-h100, at: [r1/u1]}}}\n", "grid.connection",
-         "the pods' budgets, 48 kW of IT load, are 60 kW at the meter (PUE 1.25), 18.536 kW over 41.464 kW",
+         "the pods' budgets, 48 kW of IT load, need 60 kW at the meter (PUE 1.25); limit: 41.464 kW",
          "budgets of 33.171 kW together, or a larger connection", "    grid:"),
     Case("like nobody", "    pods:\n", "    pods:\n      pod-b: {like: pod-x, nodes: {gpu: {at: [r1/u1]}}}\n", "pods.pod-b.like",
-         "pod-x is no pod", "did you mean pod-a?", "like: pod-x"),
+         "pod-x is not a pod", "did you mean pod-a?", "like: pod-x"),
     Case("like itself", "    pods:\n", "    pods:\n      pod-b: {like: pod-b, nodes: {gpu: {at: [r1/u1]}}}\n", "pods.pod-b.like",
          "the pods are like each other: pod-b -> pod-b", "", "like: pod-b"),
     Case("group that the other has not", "    pods:\n", "    pods:\n      pod-b: {like: pod-a, nodes: {gpus: {at: [r1/u1]}}}\n",
@@ -278,10 +278,10 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
-def judge(case: Case, tmp_path: Path) -> None:
+def check_case(case: Case, tmp_path: Path) -> None:
     """The definition has exactly this problem at this place."""
     text = changed(case.old, case.new)
     for old, new in case.also:

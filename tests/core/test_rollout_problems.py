@@ -19,12 +19,12 @@ WINDOW = "days and times such as Sat 02:00-06:00"
 @pytest.mark.parametrize(
     ("written", "path", "message", "expected", "hint"),
     [
-        ("waves: [0]", "waves[0]", "0 is no size of a wave", STEPS, ""),
-        ("waves: [1, 101 %]", "waves[1]", "101 % is no size of a wave", STEPS, ""),
-        ("waves: [1.5]", "waves[0]", "1.5 is no size of a wave", STEPS, ""),
-        ("waves: [true]", "waves[0]", "True is no size of a wave", STEPS, ""),
-        ("windows: [sat 02:00-06:00]", "windows[0]", "sat 02:00-06:00 is no maintenance window", WINDOW, DAYS),
-        ("windows: [za 2-6]", "windows[0]", "za 2-6 is no maintenance window", WINDOW, DAYS),
+        ("waves: [0]", "waves[0]", "0 is not a size of a wave", STEPS, ""),
+        ("waves: [1, 101 %]", "waves[1]", "101 % is not a size of a wave", STEPS, ""),
+        ("waves: [1.5]", "waves[0]", "1.5 is not a size of a wave", STEPS, ""),
+        ("waves: [true]", "waves[0]", "True is not a size of a wave", STEPS, ""),
+        ("windows: [sat 02:00-06:00]", "windows[0]", "sat 02:00-06:00 is not a maintenance window", WINDOW, DAYS),
+        ("windows: [za 2-6]", "windows[0]", "za 2-6 is not a maintenance window", WINDOW, DAYS),
         ("wait: 30", "wait", "30 is not a quantity", "a time such as 120 s or 2 min", "write the unit: 30 s"),
         ("jobs: kill", "jobs", "`kill` is not valid", "one of finish or requeue", ""),
         ("failures: -1", "failures", "`-1` is not valid", "greater than or equal to 0", ""),

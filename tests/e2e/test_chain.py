@@ -362,7 +362,7 @@ def test_a_bad_definition_registers_nothing(site: SiteCopy) -> None:
     done = site.pulumi("preview", check=False)
     site.edit("budget: 21 kW", "budget: 34 kW")
     assert done.status != 0
-    problem = r"Pulumi\.e2e\.yaml:\d+: pods\.pod-a\.budget: 21\.6 kW, 0\.6 kW over the budget of pod-a, 21 kW"
+    problem = r"Pulumi\.e2e\.yaml:\d+: pods\.pod-a\.budget: needs 21\.6 kW; limit: 21 kW, the budget of pod-a"
     assert re.search(problem, done.text), done.text
     assert "Traceback" not in done.text
 

@@ -37,7 +37,7 @@ def drift(site: SiteCopy) -> tuple[int, dict[str, set[str]]]:
 
 
 def pulumi(site: SiteCopy, *arguments: str) -> Done:
-    """As the stack says, which has machines judged and not asked in check mode."""
+    """As the stack says, which has the drift check run, and no check mode."""
     return site.run("env", "GRIDMILL_PREVIEW=", "pulumi", *arguments, "--stack", NAME, "--non-interactive")
 
 
@@ -49,7 +49,7 @@ def test_what_was_changed_by_hand_is_named_shown_and_put_back(checked: SiteCopy,
     spoilt = {f"file {FILE}", "unit ssh", "unit chrony", "package nvidia-smi"}
     found = drift(site)
     controller.check_output("scontrol update PartitionName=gpu State=UP")
-    assert found == (1, {GPU_1: spoilt, CONTROLLER: {"slurm configuration in force"}})
+    assert found == (1, {GPU_1: spoilt, CONTROLLER: {"slurm loaded configuration"}})
     done = pulumi(site, "up", "--yes")
     for told in (f"{GPU_1}  pod-a: file {FILE}: other content", f"{GPU_1}  pod-a: unit chrony: is not running"):
         assert told in done.text, done.text

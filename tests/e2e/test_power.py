@@ -1,4 +1,4 @@
-"""Power limits of the plan on the virtual site: in force before jobs run, mended when changed, gone with the plan."""
+"""Power limits of the plan on the virtual site: set before jobs run, mended when changed, gone with the plan."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def test_a_cap_that_does_not_survive_a_feed_is_refused_with_the_one_that_does(si
     done = site.pulumi("preview", check=False)
     site.edit("caps: {gpu: 690 W}", CAPS)
     assert done.status != 0
-    assert "10.12 kW with feed A lost, 0.22 kW over the power supplies of gpu (sim-dgx-h100), 9.9 kW" in done.text
+    assert "needs 10.12 kW with feed A lost; limit: 9.9 kW, the power supplies of gpu (sim-dgx-h100)" in done.text
     assert "a cap of 662 W per GPU" in done.text
 
 
-def test_the_limit_is_in_force_before_slurmd_and_verified(site: SiteCopy, gpu1: Host) -> None:
+def test_the_limit_is_set_before_slurmd_and_verified(site: SiteCopy, gpu1: Host) -> None:
     assert limits(gpu1) == {CAP_W}
     assert "gridmill-gpu-power.service" in gpu1.check_output("systemctl show --property=Requires slurmd")
     report = json.loads((site.state / "sites" / "e2e" / "reports" / "pod-a-apply.json").read_text())
@@ -38,7 +38,7 @@ def test_the_limit_is_in_force_before_slurmd_and_verified(site: SiteCopy, gpu1: 
     assert {"gpu_power_limit"} <= {check["check"] for check in checks}
 
 
-def test_a_limit_changed_by_hand_is_foretold_and_mended(site: SiteCopy, gpu1: Host) -> None:
+def test_a_limit_changed_by_hand_is_predicted_and_mended(site: SiteCopy, gpu1: Host) -> None:
     gpu1.check_output("nvidia-smi --id=3 --power-limit=450")
     command = (".venv/bin/python", "-m", "gridmill.operations.cli")
     status = json.loads(site.run(*command, "status", "e2e", "--json", check=False).stdout)

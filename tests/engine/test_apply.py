@@ -1,6 +1,6 @@
 """`gridmill apply` with the real engine: what was approved runs, and whatever moved is refused by name, with nothing run.
 
-A copy of the checkout is brought up whose runner, dry run and lease_host are stand-ins; no machine is contacted.
+A copy of the checkout is brought up whose runner, dry run and lease host are stand-ins; no machine is contacted.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     place, environment = checkout_at(tmp_path)
-    for name, text in (("converge", RUNNER), ("predict", DRY_RUNNER)):
+    for name, text in (("converge", RUNNER), ("dry_run", DRY_RUNNER)):
         path = place / "gridmill" / "operations" / f"{name}.py"
         real = path.read_text(encoding="utf-8").partition('if __name__ == "__main__"')[0]
         path.write_text(f'{real}if __name__ == "__main__":\n{textwrap.indent(text, "    ")}', encoding="utf-8")

@@ -1,6 +1,6 @@
 """Drift with the real engine: a change where something drifted, repaired once, and no change before or after.
 
-A copy of the checkout whose runner, dry run, lease_host and judges are stand-ins; no machine is contacted.
+A copy of the checkout whose runner, dry run, lease host and drift checks are stand-ins; no machine is contacted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RUNNER = """
 with open("ran", "a") as file:
     file.write(document["scope"] + " " + os.environ.get("GRIDMILL_DRIFT", "") + "\\n")
 """
-JUDGES = '''
+HAND_CHANGES = '''
 def ask(plan):
     """Says what the file `drift` has, and writes down that it was asked."""
     with Path("asked").open("a") as file:
@@ -36,7 +36,7 @@ DRIFT = {"hosts": {"pod-a-r1-u09": {"pod-a": ["unit chrony: is not running"]}}, 
 
 def test_drift_is_a_change_that_is_made_once(checkout: Checkout) -> None:
     place = checkout.place
-    for name, text in (("converge", RUNNER), ("preview/hand_changes", JUDGES)):
+    for name, text in (("converge", RUNNER), ("preview/hand_changes", HAND_CHANGES)):
         path = place / "gridmill" / "operations" / f"{name}.py"
         head, main, tail = path.read_text(encoding="utf-8").partition('if __name__ == "__main__":\n')
         added = textwrap.indent(text, "    ")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tools.engine_setup import build, download, ensure, found, locations, plugin
-from tools.engine_setup.environment import environment
+from tools.engine_setup.environment import environment, unwanted
 from tools.engine_setup.errors import SetupError
 from tools.engine_setup.found import Engine
 
@@ -261,7 +261,10 @@ def test_the_environment_leaves_the_users_own_settings_alone(tmp_path: Path, mon
 
     own = {"PATH": "/usr/bin", "PULUMI_BACKEND_URL": "s3://states", "PULUMI_CONFIG_PASSPHRASE": ""}
     theirs = environment(Engine(tmp_path / "bin", users_own=True), "lab", own)
-    assert theirs == {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    assert set(theirs) == {"PULUMI_SKIP_UPDATE_CHECK", "PULUMI_CONFIG_PASSPHRASE_FILE"}
+    assert environment(Engine(tmp_path / "bin", users_own=True), "mine", own) == {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    assert unwanted("lab", own) == ["PULUMI_CONFIG_PASSPHRASE"], "Pulumi would prefer it to the lab's file"
+    assert unwanted("mine", own) == []
 
 
 def test_only_the_lab_gets_the_public_passphrase(tmp_path: Path) -> None:
@@ -284,7 +287,7 @@ def test_only_the_lab_gets_the_public_passphrase(tmp_path: Path) -> None:
 def test_the_shell_of_a_site_never_has_the_labs_passphrase(
     stack: list[str], given: str, left: str, tmp_path: Path
 ) -> None:
-    """The lab's is set for the lab, whatever was set, and dropped again for any other stack; one of the user's own stays."""
+    """The lab's is set for the lab, in the place of any other, and dropped again for other stacks, whose own stays."""
     name = "PULUMI_CONFIG_PASSPHRASE_FILE"
     make_engine(locations.own_engine())
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PULUMI_")}

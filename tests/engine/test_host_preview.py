@@ -61,7 +61,7 @@ class Checkout:
 def checkout(tmp_path: Path) -> Iterator[Checkout]:
     place, environment = checkout_at(tmp_path)
     (place / "gridmill" / "operations" / "converge.py").write_text(STAND_IN, encoding="utf-8")
-    (place / "gridmill" / "operations" / "predict.py").write_text(DRY_RUNNER, encoding="utf-8")
+    (place / "gridmill" / "operations" / "dry_run.py").write_text(DRY_RUNNER, encoding="utf-8")
     found = Checkout(place, environment)
     found.pulumi("stack", "init", "--secrets-provider", "passphrase")
     yield found

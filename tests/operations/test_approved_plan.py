@@ -85,7 +85,7 @@ def test_resources_of_a_state() -> None:
     label = "resource a (command:local:Command)"
     secret = {"environment": {"S": {approved_plan.SECRET: "mark", "ciphertext": "v1:one"}}}
     again = {"environment": {"S": {approved_plan.SECRET: "mark", "ciphertext": "v1:two"}}}
-    assert digests(command("a", inputs=secret)) == digests(command("a", inputs=again)), "encrypted anew is no change"
+    assert digests(command("a", inputs=secret)) == digests(command("a", inputs=again)), "encrypted anew is not a change"
     assert digests(command("a"))[label] != digests(command("a", inputs={"stdin": "y"}))[label]
     assert digests(command("a"))[label] != digests(command("a", modified="now"))[label]
     provider = {"urn": "urn:pulumi:lab::gridmill::pulumi:providers:command::default_1_2_1", "inputs": {}}
@@ -145,7 +145,7 @@ def test_what_is_no_plan(tmp_path: Path) -> None:
         file.write_text(text, encoding="utf-8")
         with pytest.raises(OperationError) as told:
             read_plan(file)
-        assert "no approved plan" in str(told.value) or "approved-plan/v9" in str(told.value)
+        assert "not an approved plan" in str(told.value) or "approved-plan/v9" in str(told.value)
         assert "KeyError" not in str(told.value)
 
 

@@ -1,4 +1,4 @@
-"""Which hosts a run is for, and what the judges of many machines say, with a stand-in for ssh."""
+"""Which hosts a run is for, and what the drift checks of many machines say, with a stand-in for ssh."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ def test_who_listens_is_heard_though_this_process_is_late(monkeypatch: pytest.Mo
 
 
 def test_the_program_is_small_and_holds_no_code() -> None:
-    text = program({"action": "judge", "digests": {"pod-a": "d'1\"\\"}, "invalidate": False})
+    text = program({"action": "compare", "digests": {"pod-a": "d'1\"\\"}, "invalidate": False})
     assert len(text) < 1500
     compile(text, "program", "exec")
 
 
-def test_the_archive_is_all_that_the_judge_needs(tmp_path: Path) -> None:
-    """It baselines and judges in a Python that has neither Ansible nor Gridmill; modules of ours answer there."""
-    place, root = tmp_path / "judge.zip", tmp_path / "root"
+def test_the_archive_is_all_that_the_drift_check_needs(tmp_path: Path) -> None:
+    """It records and compares in a Python that has neither Ansible nor Gridmill; modules of ours answer there."""
+    place, root = tmp_path / "drift-check.zip", tmp_path / "root"
     place.write_bytes(program_code())
     assert program_code() == place.read_bytes()
     (root / "etc").mkdir(parents=True)
@@ -152,13 +152,13 @@ items = [
 ]
 root = Path({str(root)!r})
 print(json.dumps(drift_check.baseline({{"scope": "s", "digest": "d", "plan": "p", "at": "t", "items": items[:2]}}, root)))
-print(json.dumps(drift_check.judge({{"digests": {{"s": "d"}}}}, root)))
+print(json.dumps(drift_check.compared({{"digests": {{"s": "d"}}}}, root)))
 print(json.dumps(drift_check.baseline({{"scope": "s", "digest": "d", "plan": "p", "at": "t", "items": items}}, root)))
 """
     done = subprocess.run([sys.executable, "-I", "-S", "-"], input=script, capture_output=True, text=True, check=True)
-    recorded, judged, refused = map(json.loads, done.stdout.splitlines())
+    recorded, compared, refused = map(json.loads, done.stdout.splitlines())
     assert recorded["recorded"] is True
-    assert judged["scopes"]["s"]["items"] == 2 and judged["scopes"]["s"]["differences"] == []
+    assert compared["scopes"]["s"]["items"] == 2 and compared["scopes"]["s"]["differences"] == []
     assert refused["differences"] == [{"kind": "module", "name": "slurm_keys x", "found": "would do: change something"}]
 
 
@@ -181,25 +181,25 @@ def test_digests_follow_the_plan_and_secrets_apart(data: dict[str, Any]) -> None
 
 def test_what_is_no_answer_is_a_complaint() -> None:
     assert "cannot be read" in read_answer(Outcome(0, "hello")).complaint
-    assert "speaks v0" in read_answer(Outcome(0, '{"schema": "v0"}')).complaint
+    assert "answers with schema v0" in read_answer(Outcome(0, '{"schema": "v0"}')).complaint
     good = {"digest": "d", "plan": "p", "at": "t", "items": 2, "differences": [DIFFERENCE]}
     text = json.dumps({"schema": baselines.SCHEMA, "scopes": {"pod-a": good}})
     assert read_answer(Outcome(0, text)).scopes["pod-a"] == Recorded("d", "p", "t", 2, (DIFFERENCE,))
 
 
 class Site:
-    """Answers of judges, and what they were asked."""
+    """Answers of drift checks, and what they were asked."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, list[str]]] = []
         self.recorded: dict[str, Any] = {}
-        monkeypatch.setattr(baselines, "judge_all", self.judge)
+        monkeypatch.setattr(baselines, "check_all", self.check)
         monkeypatch.setattr(baselines, "forget_all", self.forget)
         monkeypatch.setattr(baselines, "record_all", self.baseline)
 
-    def judge(self, _: Connection, addresses: dict[str, str], wanted: Any, *, invalidate: bool) -> dict[str, Answer]:
-        self.asked.append(("judge and forget" if invalidate else "judge", list(addresses)))
+    def check(self, _: Connection, addresses: dict[str, str], wanted: Any, *, invalidate: bool) -> dict[str, Answer]:
+        self.asked.append(("compare and forget" if invalidate else "compare", list(addresses)))
         return {name: self.answers.get(name, Answer()) for name in addresses}
 
     def forget(self, _: Connection, addresses: dict[str, str], scope: str) -> dict[str, Answer]:
@@ -234,34 +234,34 @@ def test_a_run_is_for_those_that_differ(document: ConvergeDocument, site: Site) 
     }
     said: list[str] = []
     found = selection(document, said)
-    assert found.select(set(HOSTS), judged=True, invalidate=True) == {spoiled, stale}
-    assert found.clean == {clean: 9} and site.asked == [("judge and forget", HOSTS)]
+    assert found.select(set(HOSTS), compare=True, invalidate=True) == {spoiled, stale}
+    assert found.clean == {clean: 9} and site.asked == [("compare and forget", HOSTS)]
     assert said == [
         f"{spoiled}: unit chrony: is not running",
-        f"{stale}: something else is planned than it was converged to",
+        f"{stale}: the plan differs from what it was converged to",
     ]
 
 
 def test_a_machine_that_cannot_say_is_for_the_run_and_a_dead_one_is_not(document: ConvergeDocument, site: Site) -> None:
     dead, broken, new = HOSTS
     site.answers = {dead: Answer("timed out", unreachable=True), broken: Answer("no python3")}
-    for judged in (True, False):
+    for compare in (True, False):
         found = selection(document)
-        assert found.select(set(HOSTS), judged=judged, invalidate=True) == {broken, new}
+        assert found.select(set(HOSTS), compare=compare, invalidate=True) == {broken, new}
         assert found.unreachable == {dead: "timed out"}
 
 
 def test_check_mode_takes_no_word_back(document: ConvergeDocument, site: Site) -> None:
-    assert selection(document).select(set(HOSTS), judged=False, invalidate=False) == set(HOSTS) and site.asked == []
-    selection(document).select(set(HOSTS), judged=True, invalidate=False)
-    assert site.asked == [("judge", HOSTS)]
+    assert selection(document).select(set(HOSTS), compare=False, invalidate=False) == set(HOSTS) and site.asked == []
+    selection(document).select(set(HOSTS), compare=True, invalidate=False)
+    assert site.asked == [("compare", HOSTS)]
 
 
 def test_keys_are_not_rotated_past_a_machine_that_is_away(data: dict[str, Any], site: Site) -> None:
     data["playbook"] = "keys.yml"  # done everywhere before the next step begins
     keys = read_document(json.dumps(data))
     site.answers = dict.fromkeys(HOSTS, Answer("timed out", unreachable=True))
-    assert selection(keys).select(set(HOSTS), judged=True, invalidate=True) == set(HOSTS) and site.asked == []
+    assert selection(keys).select(set(HOSTS), compare=True, invalidate=True) == set(HOSTS) and site.asked == []
 
 
 def run(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
@@ -297,7 +297,7 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     monkeypatch.setattr(ledger.Ledger, "write", write)
     monkeypatch.setattr(phase, "run_playbook", play)
     monkeypatch.setattr(phase, "carried_secrets", lambda _, pending_change: {})
-    monkeypatch.setattr(phase.PhaseRun, "_hit", lambda *_: {})
+    monkeypatch.setattr(phase.PhaseRun, "_affected", lambda *_: {})
     monkeypatch.setattr(
         phase, "ask_lease_host", lambda *_: lambda request: answer(request, str(tmp_path / "leaseHost"))
     )
@@ -305,7 +305,7 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
     return found
 
 
-def test_with_all_only_what_differs_is_run_and_sealed_again(
+def test_with_all_only_what_differs_is_run_and_recorded_again(
     data: dict[str, Any],
     document: ConvergeDocument,
     site: Site,
@@ -320,7 +320,7 @@ def test_with_all_only_what_differs_is_run_and_sealed_again(
     site.answers = {clean: recorded(document, clean)} | {name: recorded(document, name, DIFFERENCE) for name in others}
     assert run(data, monkeypatch, "check", "--all") == 0
     summary = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert played[1:] == [others] and site.recorded == {} and summary["judged"] == 1
+    assert played[1:] == [others] and site.recorded == {} and summary["asLeft"] == 1
     assert summary["hosts"][clean] == {"ok": True, "changed": 0, "checks": 1, "changes": []}
     assert run(data, monkeypatch, "apply", "--all") == 0
     assert played[2:] == [others] and set(site.recorded) == set(others)

@@ -13,7 +13,7 @@ import pytest
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations import cli
 from gridmill.operations.preview import ci_preview
-from gridmill.operations.preview.ci_preview import judged
+from gridmill.operations.preview.ci_preview import report_of
 from gridmill.report.change import markdown, page
 from tests.conftest import ROOT
 
@@ -53,7 +53,7 @@ POWER = step(
 
 def report(plan: SitePlan, allowed: str = "live", **more: Any) -> dict[str, Any]:
     phase = {**PHASE, **more.pop("phase", {})}
-    return judged(plan, more.get("steps", [COMMAND]), [phase], more.get("problems", []), allowed)
+    return report_of(plan, more.get("steps", [COMMAND]), [phase], more.get("problems", []), allowed)
 
 
 def test_what_is_allowed_needs_no_approval(lab_plan: SitePlan) -> None:
@@ -62,14 +62,14 @@ def test_what_is_allowed_needs_no_approval(lab_plan: SitePlan) -> None:
     assert (found["verdict"], found["reasons"]) == (
         "approval", ["impact reconfigure, allowed without approval is live"]
     )  # fmt: skip
-    assert judged(lab_plan, [], [], [], "none")["verdict"] == "ok"
+    assert report_of(lab_plan, [], [], [], "none")["verdict"] == "ok"
 
 
 @pytest.mark.parametrize(
     ("phase", "reason"),
     [
         ({"unreached": {"n1": "no answer"}}, "n1 was not asked: no answer"),
-        ({"unfinished": ["n1"]}, "n1 was not asked wholly: the time limit was up"),
+        ({"unfinished": ["n1"]}, "n1 was not asked completely: the time limit was up"),
         ({"complaint": "no machine was asked: x"}, "pod-a: no machine was asked: x"),
         ({"jobsUnknown": "c: squeue"}, "running jobs are not known: c: squeue"),
         ({"scope": "other"}, "pod-a: no machine was asked"),

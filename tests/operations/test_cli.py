@@ -72,7 +72,7 @@ def test_document_of_a_phase(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "document", "lab", "pod-b") == (
         1,
         "",
-        "pod-b is no phase; one of storage, control, pod-a, exports, acceptance\n",
+        "unknown phase pod-b; one of storage, control, pod-a, exports, acceptance\n",
     )
 
 
@@ -121,6 +121,7 @@ COMMANDS = [
     ["ci", "preview", "lab", "--plan", "PLACE/plan.json"],
     ["apply", "PLACE/none.json"],
     ["explain", "lab", "nosuch"],
+    ["forget", "lab"],
     ["policy", "lab", "--config", "PLACE/none.json"],
     ["size", "--system", "nosuch", "--nodes", "1"],
 ]
@@ -218,7 +219,7 @@ def test_what_is_no_summary_is_said(
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     status, out, err = run(capsys, "summary")
     assert (status, out) == (1, "")
-    assert err.startswith("standard input is no summary of a stack")
+    assert err.startswith("standard input is not the summary of a stack")
 
 
 def test_a_diagram_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_garbage_on_standard_input_is_status_2(
     assert converge.main(["apply"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "no converge document" in captured.err
+    assert "not a converge document" in captured.err
 
 
 def test_a_phase_without_decommissioning_is_removed_without_a_word(
@@ -247,15 +247,17 @@ def test_the_complaint_names_host_task_check_and_log() -> None:
     result.record({"event": "stats", "host": "c", "changed": 0})
     result.record({"event": "checks", "host": "c", "checks": [CHECK_OK]})
     result.record({"event": "stats", "host": "e", "changed": 0})
-    assert result.complaint(2, "/var/log/x.log").splitlines() == [
+    assert result.complaint(2, "/var/log/x.log", "lab").splitlines() == [
         "pod-a: not ok",
         "  a: check gpus: expected 8, found 7 (look at the journal)",
         "  b: connect: No route to host",
+        "    fix: is it on, cabled, and at its planned address? `gridmill preflight lab` checks every machine",
         "  d: did not finish (playbook status 2, last task: Verify)",
         "  e: nothing was checked",
         "  1 of 5 hosts ok; the same command completes the run",
         "  log: /var/log/x.log",
     ]
+    assert result.complaint(2, "", "lab").splitlines()[-1].startswith("  1 of 5 hosts ok"), "no log, no line about one"
 
 
 def test_an_interrupted_run_says_so_in_one_line(

@@ -90,7 +90,7 @@ def test_what_is_planned_and_not_applied_is_no_drift(lab_plan: SitePlan) -> None
     ("answer", "text"),
     [
         (Answer("timed out", unreachable=True), "unreachable: timed out"),
-        (Answer("python3: not found"), "could not be judged: python3: not found"),
+        (Answer("python3: not found"), "could not be checked: python3: not found"),
         (Answer(), "no baseline of pod-a: no run has ended well here since"),
     ],
 )

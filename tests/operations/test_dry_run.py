@@ -1,4 +1,4 @@
-"""What a preview says of machines: who answers, what would change there, what that means, and whose jobs it hits."""
+"""What a preview says of machines: who answers, what would change there, what that means, and whose jobs it affects."""
 
 from __future__ import annotations
 
@@ -139,10 +139,10 @@ def test_equal_machines_are_told_together(world: World, data: dict[str, Any], te
         "  2 machines pod-a-r1-u[01,09]: 1 change",
         "    files: /etc/hosts",
     ]
-    assert world.asked_jobs == [], "a live change hits no job"
+    assert world.asked_jobs == [], "a live change affects no job"
 
 
-def test_an_upgrade_names_its_reason_and_the_jobs_that_it_hits(world: World, data: dict[str, Any], tell: Any) -> None:
+def test_an_upgrade_names_its_reason_and_the_affected_jobs(world: World, data: dict[str, Any], tell: Any) -> None:
     world.changes = {GPU_2: {**CHANGES, **UPGRADE}}
     found = tell(data, data)
     assert found["impact"] == "drain"
@@ -153,7 +153,7 @@ def test_an_upgrade_names_its_reason_and_the_jobs_that_it_hits(world: World, dat
         "    packages: nvidia-smi 550 -> 560",
         "    files: /etc/hosts",
         "    drain: the driver's libraries are replaced under jobs that use them",
-        "  running jobs that it hits: 12 of anna on pod-a-r1-u09 (1:02), 14 of ben on pod-a-r1-u09 (9:59)",
+        "  running jobs on affected nodes: 12 of anna on pod-a-r1-u09 (1:02), 14 of ben on pod-a-r1-u09 (9:59)",
     ]
 
 
@@ -166,6 +166,16 @@ def test_on_a_new_machine_no_jobs_run(world: World, data: dict[str, Any], tell: 
     assert "pod-a-r1-u09 (new): 1 change" in found["text"][1]
 
 
+def test_a_machine_that_is_back_from_maintenance_is_not_new(world: World, data: dict[str, Any], tell: Any) -> None:
+    world.changes = {GPU_2: UPGRADE}
+    before = copy.deepcopy(data)
+    del before["hosts"][GPU_2]
+    before["maintenance"] = {GPU_2: "fan, ticket 7"}
+    found = tell(data, before)
+    assert (found["impact"], found["added"], found["returning"]) == ("live", [], [GPU_2])
+    assert "pod-a-r1-u09 (back from maintenance): 1 change" in found["text"][1]
+
+
 def test_who_does_not_answer_is_named_and_fails_nothing(world: World, data: dict[str, Any], tell: Any) -> None:
     world.silent = {GPU_1: "no answer within 3 s"}
     world.refusing = {STORE}
@@ -174,7 +184,7 @@ def test_who_does_not_answer_is_named_and_fails_nothing(world: World, data: dict
     assert world.played == [[GPU_2, STORE]]
     assert found["unreached"] == {GPU_1: "no answer within 3 s", STORE: "Permission denied"}
     assert found["unfinished"] == [GPU_2]
-    assert found["text"][0] == "pod-a: 3 not known; impact: none"
+    assert found["text"][0] == "pod-a: 3 not known; impact: not known; `up` will fail here"
     assert found["text"][1] == "  not asked: pod-a-r1-u38 (Permission denied)"
 
 
@@ -183,7 +193,8 @@ def test_with_everybody_off_nobody_is_asked(world: World, data: dict[str, Any], 
     assert len(tell(data)["unreached"]) == 3
     world.silent[CONTROLLER] = "no route to host"
     found = tell(data)
-    assert "pod-a-r1-u40, which knows which of them are as planned, does not answer" in found["complaint"]
+    assert "pod-a-r1-u40, which has the ledger, does not answer" in found["complaint"]
+    assert found["text"][0].endswith("; `up` will fail here; impact: not known")
     assert world.played == []
 
 
@@ -208,7 +219,7 @@ def test_nodes_that_leave_are_drained(world: World, data: dict[str, Any], tell: 
 
 def test_the_controllers_say_whom_they_drain(world: World, lab_plan: SitePlan, tell: Any) -> None:
     control = json.loads(json.dumps(documents(lab_plan)["control"]))
-    world.changes = {CONTROLLER: {"slurm_controller : Put the configuration in force": [f"drain {GPU_1}"]}}
+    world.changes = {CONTROLLER: {"slurm_controller : Apply the configuration": [f"drain {GPU_1}"]}}
     found = tell(control, control)
     assert (found["impact"], world.asked_jobs) == ("drain", [{CONTROLLER, GPU_1}])
     assert [job["job"] for job in found["jobs"]] == ["12"]
@@ -260,4 +271,4 @@ def test_what_is_no_document_is_status_2(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO('{"document": {}}'))
     assert dry_run.main([]) == 2
-    assert "no converge document" in capsys.readouterr().err
+    assert "not a converge document" in capsys.readouterr().err

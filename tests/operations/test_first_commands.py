@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gridmill.load import load_definition
+from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations import cli
 from gridmill.operations.errors import OperationError
 from gridmill.operations.inspect import status as status_module
 from gridmill.operations.local_files import missing_to_connect
-from gridmill.plan import plan_site
 from tests.conftest import ROOT
 from tests.operations.test_cli import run
 
@@ -54,17 +54,19 @@ def test_preflight_names_missing_files_before_it_asks_anybody(
         "PULUMI_CONFIG_PASSPHRASE_FILE",
     ]
     place = tmp_path / "lab" / "lab"
-    racking = "lab up --stack Pulumi.lab.yaml makes it when it racks the virtual machines"
-    assert [item["fix"] for item in found["findings"][:2]] == [racking, racking], "no key of a machine that isn't there"
+    racking = "`lab up --stack Pulumi.lab.yaml` makes it, with the virtual machines"
+    assert [item["fix"] for item in found["findings"][:2]] == [racking, racking]
     assert (found["findings"][2]["expected"], found["findings"][2]["found"]) == (f"{place}/snmp_passphrase", "missing")
     assert run(capsys, "preflight", "lab")[1].endswith("no machine was asked\n")
 
 
-def test_keys_of_real_machines_are_made_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    found = missing_to_connect(plan_site(load_definition(ROOT / "Pulumi.ems1.yaml")))
-    assert re.search(r"mkdir -p \S+ && ssh-keygen -t ed25519 -f \S+;", found[0].fix)
-    assert re.search(r"mkdir -p \S+ && ssh-keyscan -t ed25519 ADDRESS >> \S+known_hosts for each", found[1].fix)
+def test_a_real_site_is_told_how_to_make_its_files(lab_plan: SitePlan, tmp_path: Path) -> None:
+    place = tmp_path / "own"
+    access = replace(lab_plan.access, identity_file=f"{place}/id_ed25519", known_hosts_file=f"{place}/known_hosts")
+    identity, known = missing_to_connect(replace(lab_plan, access=access))
+    made = f"mkdir -p {place} && "
+    assert identity.fix.startswith(f"{made}ssh-keygen -t ed25519 -f {place}/id_ed25519")
+    assert known.fix.startswith(f"{made}ssh-keyscan -t ed25519 ADDRESS >> {place}/known_hosts")
 
 
 @pytest.fixture
@@ -99,3 +101,46 @@ def test_status_without_own_files_opens_no_connection(
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
     monkeypatch.setattr(status_module, "site_status", lambda *_, **__: pytest.fail("the controller was asked"))
     assert "id_ed25519: missing (access.bootstrap.identityFile)" in run(capsys, "status", "lab")[1]
+
+
+NO_HOMES = "no volume holds homes: what a job writes stays on its node, where its user may not log in"
+
+
+def test_users_without_shared_homes_are_a_warning_and_no_problem(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "inventories" / "lab", tmp_path / "inventories" / "lab")
+    stack = tmp_path / "Pulumi.lab.yaml"
+    with_homes = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
+    without = re.sub(r"    storage:\n.*?    pods:\n", "    pods:\n", with_homes, flags=re.DOTALL)
+    users = "      users:\n        ben: {uid: 2002, keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA" + "B" * 43 + "]}\n"
+
+    def warnings(text: str, command: str = "validate") -> list[str]:
+        stack.write_text(text, encoding="utf-8")
+        status, out, err = run(capsys, command, str(stack), "--json")
+        assert status == 0, out + err
+        return [one["message"] for one in json.loads(out)["warnings"]]
+
+    def and_users(text: str) -> str:
+        return text.replace("      admins:\n", f"{users}      admins:\n")
+
+    assert warnings(without) == warnings(and_users(with_homes)) == []
+    assert warnings(and_users(without)) == warnings(and_users(without), "plan") == [NO_HOMES]
+    assert run(capsys, "validate", str(stack))[2].startswith(f"warning: Pulumi.lab.yaml:4: storage: {NO_HOMES}\n")
+
+
+def test_a_wrong_name_is_told_before_what_follows_from_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8").replace("name: lab", "name: labb")
+    (tmp_path / "Pulumi.foo.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    status, _, err = run(capsys, "validate", "foo")
+    assert status == 1 and "unknown SKU" not in err
+    assert "Pulumi.foo.yaml:6: name: labb is not the site of Pulumi.foo.yaml" in err
+
+
+def test_a_place_without_a_limit_is_the_commands_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "explain", "lab", "pods.pod-a.bugdet")
+    assert status == 1 and err.startswith("1 problem in the command\nno limit stands at pods.pod-a.bugdet\n")
+    assert "did you mean pods.pod-a.budget?" in err

@@ -82,7 +82,7 @@ def test_an_update_takes_what_its_preview_found(
     kept = tmp_path / "sites" / "lab" / "hand-changes.json"
     kept.write_text(json.dumps({"run": "another", "found": first}), encoding="utf-8")
     tell(capsys)
-    assert asked == ["lab"] * 3, "another run's preview is no word for this update"
+    assert asked == ["lab"] * 3, "another run's preview is not a word for this update"
 
 
 def test_what_is_known_is_not_asked(
@@ -141,9 +141,9 @@ def test_a_run_repairs_who_drifted_and_asks_nobody_else(
     assert up("") == 0 and played == [HOSTS]
     site.answers = {one: recorded(document, one, DIFFERENCE), other: recorded(document, other)}
     assert up(f"{LATE} {one},{other}", "check") == 0
-    assert (played, site.asked) == ([[one]], [("judge", [one, other])]), "predicted is what differs still"
+    assert (played, site.asked) == ([[one]], [("compare", [one, other])]), "predicted is what differs still"
     assert up(f"{LATE} {one},{other}") == 0
-    assert (played, site.asked) == ([[one]], [("judge and forget", [one, other])])
+    assert (played, site.asked) == ([[one]], [("compare and forget", [one, other])])
     site.answers = {one: Answer("dead", unreachable=True)}
     assert up(f"{EARLY} {one},{other}") == 0
     assert (played, site.asked) == ([], []), "the word of a repair that is done asks nobody, dead or alive"
@@ -164,12 +164,12 @@ def test_of_controllers_only_those_that_differ_are_run_and_slurm_reads_its_files
         return status
 
     monkeypatch.setattr(phase, "run_playbook", noting)
-    live = {"kind": "slurm", "name": "configuration in force", "found": "partition gpu State is DOWN, was UP"}
+    live = {"kind": "slurm", "name": "loaded configuration", "found": "partition gpu State is DOWN, was UP"}
     for differences, hosts, reread in (((), [], []), ((DIFFERENCE,), [[name]], [None]), ((live,), [[name]], [True])):
         monkeypatch.setenv("GRIDMILL_DRIFT", f"{LATE} {name}")
         site.answers = {name: recorded(read, name, *differences)}
         site.asked.clear()
         assert run(control, monkeypatch, "apply") == 0
-        assert (played, given, site.asked) == (hosts, reread, [("judge and forget", [name])])
+        assert (played, given, site.asked) == (hosts, reread, [("compare and forget", [name])])
         played.clear()
         given.clear()

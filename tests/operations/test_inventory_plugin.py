@@ -99,7 +99,7 @@ def test_a_document_that_is_none_is_an_error(tmp_path: Path) -> None:
         check=False,
         cwd=ROOT,
     )
-    assert "is no converge document" in result.stderr
+    assert "is not a converge document" in result.stderr
 
 
 PLAY = """

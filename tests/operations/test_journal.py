@@ -75,9 +75,19 @@ def test_the_reader(lab_plan: SitePlan, desk: LeaseHost, monkeypatch: pytest.Mon
     data = journal(lab_plan, 2, desk)
     assert (data["ok"], len(data["entries"]), data["lease"]["phases"]) == (True, 2, ["pod-b"])
     text = journal_table(data)
-    assert "FAILED: n1" in text and "at work: a on desk-a (process 7), pod-b" in text and "the chain is whole" in text
+    assert (
+        "FAILED: n1" in text and "in progress: a on desk-a (process 7), pod-b" in text and "no line was changed" in text
+    )
     desk.now += 500
     assert journal(lab_plan, 0, desk)["lease"] is None
+
+
+def test_a_run_whose_stack_file_was_not_committed_is_marked(desk: LeaseHost) -> None:
+    entry = {**filled(desk)[0], "revision": "a" * 40}
+    data = {"entries": [entry, {**entry, "stack": "not committed"}], "lease": None, "breaks": []}
+    clean, marked = journal_table(data).splitlines()[1:3]
+    assert "aaaaaaaaaa" in clean and "committed" not in clean
+    assert "aaaaaaaaaa, stack not committed" in marked
 
 
 @pytest.mark.parametrize("text", ["{", '{"n": 1}', "[]"])
@@ -88,4 +98,4 @@ def test_what_is_no_journal_says_its_line(text: str) -> None:
 
 def test_the_table_of_an_empty_journal(lab_plan: SitePlan, desk: LeaseHost, capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO(journal_table(journal(lab_plan, 0, desk)))
-    assert "nobody is at work on the site" in stream.read()
+    assert "no run is in progress" in stream.read()

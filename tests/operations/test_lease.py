@@ -125,7 +125,7 @@ def test_tokens_grow_on_a_controller_that_was_set_up_anew(tmp_path: Path) -> Non
 
 
 def test_orders_reach_the_run_at_work_and_end_with_it(desk: LeaseHost, lab_plan: SitePlan) -> None:
-    nobody = "lab: nobody is at work on the site"
+    nobody = "lab: no run is in progress"
     assert order(lab_plan, "pause", desk)[0] == {"ok": False, "order": "pause", "working": [], "error": nobody}
     token = desk.take("a")["token"]
     assert desk.renew(token)["halt"] == {}, "an order of before"
@@ -188,7 +188,7 @@ def test_a_phase_holds_the_site_and_tells_the_journal(
     with Lease(document, "apply", tmp_path / "site", said.append, desk) as held:
         assert held.token == int(NOON)
         assert desk.take("b")["refused"] == "held"
-        held.outcome = {"ok": True, "hosts": 3, "changed": ["n[1-3]"], "failed": [], "departed": []}
+        held.outcome = {"ok": True, "hosts": 3, "changed": ["n[1-3]"], "failed": [], "removed": []}
     began, ended = desk.entries()
     assert (began["event"], ended["event"], ended["ok"], ended["changed"]) == ("began", "ended", True, ["n[1-3]"])
     assert began["who"] == this_run().user and len(began["document"]) == 32
@@ -218,7 +218,7 @@ def test_what_a_dead_run_of_this_machine_left_is_taken_at_once(
     with Lease(document, "apply", tmp_path, said.append, desk) as held:
         held.outcome = {"ok": True}
     assert [entry["event"] for entry in desk.entries()] == ["began", "taken over", "began", "ended"]
-    assert "left the site's lease, and has ended" in said[0]
+    assert "did not release the site's lease, and has ended" in said[0]
 
 
 def test_a_run_that_loses_the_site_stops_its_playbook(
@@ -328,3 +328,12 @@ def test_a_revision_is_the_commit_and_whether_files_differ(tmp_path: Path) -> No
     assert len(clean) == 40
     (tmp_path / "x").write_text("2")
     assert runs.revision(tmp_path) == f"{clean}+"
+    assert runs.uncommitted_stack("lab", tmp_path) == {}
+    (tmp_path / "Pulumi.lab.yaml").write_text("1")
+    assert runs.uncommitted_stack("lab", tmp_path) == {"stack": "not committed"}, "a file that git does not know"
+    (tmp_path / ".gitignore").write_text("Pulumi.lab.yaml\n")
+    assert runs.uncommitted_stack("lab", tmp_path) == {"stack": "not committed"}, "one that git is to ignore"
+    git("add", "-f", "Pulumi.lab.yaml")
+    git("commit", "-qm", "y")
+    assert runs.uncommitted_stack("lab", tmp_path) == {}
+    assert runs.uncommitted_stack("lab", tmp_path / "nowhere") == {}

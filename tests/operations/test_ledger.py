@@ -18,7 +18,7 @@ from gridmill.operations import converge
 from gridmill.operations.errors import INTERRUPTED, OperationError
 from gridmill.operations.record import ledger
 from gridmill.operations.record.lease_host import answer
-from gridmill.operations.record.ledger import Entry, departure, host_digests, subset
+from gridmill.operations.record.ledger import Entry, host_digests, removal, subset
 from gridmill.operations.run import phase, pod_rollout
 from gridmill.operations.run.baselines import HostSelection
 
@@ -79,7 +79,7 @@ def test_a_subset_keeps_groups_and_variables(data: dict[str, Any]) -> None:
     assert part["groups"]["gpu"]["hosts"] == ["pod-a-r1-u09"]
     assert part["groups"]["storage"]["hosts"] == []
     assert part["groups"]["gpu"]["vars"] == data["groups"]["gpu"]["vars"]
-    assert list(departure(data, {"x": Entry("10.0.0.1")})["hosts"]) == ["x"]
+    assert list(removal(data, {"x": Entry("10.0.0.1")})["hosts"]) == ["x"]
 
 
 class Runs:
@@ -152,7 +152,7 @@ class Runs:
 class NoBaselines(HostSelection):
     """No machine has a baseline, or gets one."""
 
-    def select(self, names: set[str], *, judged: bool, invalidate: bool) -> set[str]:
+    def select(self, names: set[str], *, compare: bool, invalidate: bool) -> set[str]:
         return names
 
     def baseline(self, items: Any) -> None:
@@ -233,7 +233,7 @@ def test_a_host_that_left_is_decommissioned_once(
     smaller = subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"})
     assert apply(smaller, monkeypatch) == 0
     assert runs.played[1:] == [("decommission_pod.yml", ["pod-a-r1-u09"])]
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["departed"] == ["pod-a-r1-u09"]
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["removed"] == ["pod-a-r1-u09"]
     assert sorted(runs.entries) == ["pod-a-r1-u01", "pod-a-r1-u38"]
     assert apply(smaller, monkeypatch) == 0
     assert len(runs.played) == 2
@@ -245,7 +245,7 @@ def test_a_machine_that_is_gone_blocks_nobody_and_is_named(
     apply(data, monkeypatch)
     runs.bad = {"pod-a-r1-u09"}
     assert apply(subset(data, {"pod-a-r1-u01", "pod-a-r1-u38"}), monkeypatch) == 0
-    assert "pod-a-r1-u09 could not be asked to stop" in capsys.readouterr().err
+    assert "pod-a-r1-u09 does not answer: it is removed from Slurm" in capsys.readouterr().err
 
 
 def test_maintenance_and_back(
@@ -257,7 +257,7 @@ def test_maintenance_and_back(
     assert apply(away, monkeypatch) == 0
     assert len(runs.played) == 1
     said = capsys.readouterr()
-    assert "pod-a-r1-u09 is left out: maintenance (fan, ticket 7)" in said.err
+    assert "pod-a-r1-u09 is skipped: maintenance (fan, ticket 7)" in said.err
     assert json.loads(said.out.splitlines()[-1])["maintenance"] == {"pod-a-r1-u09": "fan, ticket 7"}
     assert runs.entries["pod-a-r1-u09"].digest == ""
     assert runs.entries["pod-a-r1-u09"].at
@@ -280,7 +280,7 @@ def remove(data: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> int:
     return converge.main(["remove"])
 
 
-def test_removal_with_the_controller_gone_says_the_way_out(
+def test_removal_with_the_controller_gone_says_what_fixes_it(
     data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def gone(_: object) -> None:

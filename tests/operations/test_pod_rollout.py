@@ -1,4 +1,4 @@
-"""A pod's phase over nodes that run jobs: at once what they don't notice, in waves what would hit them."""
+"""A pod's phase over nodes that run jobs: at once what they don't notice, in waves what would affect them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def serving(data: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch, c
     return data
 
 
-def test_what_would_hit_jobs_goes_in_waves(
+def test_what_would_affect_jobs_goes_in_waves(
     serving: dict[str, Any], runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs.predicted = {name: [DRIVER] for name in GPUS}

@@ -17,7 +17,7 @@ from gridmill.operations.inspect.preflight import (
     PROBE,
     Found,
     answer,
-    judge,
+    findings_of,
     preflight,
     preflight_data,
     preflight_table,
@@ -30,7 +30,7 @@ GOOD = {"os": "debian-13", "python3": "/usr/bin/python3", "sudo": "yes", "disk_m
 def test_a_good_site_has_no_findings(lab_plan: SitePlan) -> None:
     findings = preflight(lab_plan, lambda host: Found(GOOD))
     assert findings == []
-    assert preflight_table(lab_plan, findings) == "lab: 4 machines fulfil the entry contract"
+    assert preflight_table(lab_plan, findings) == "lab: 4 machines meet the requirements"
 
 
 @pytest.mark.parametrize(
@@ -47,18 +47,18 @@ def test_a_good_site_has_no_findings(lab_plan: SitePlan) -> None:
     ],
 )
 def test_each_fault_is_named(fact: str, value: str, what: str, found: str, lab_plan: SitePlan) -> None:
-    findings = list(judge(gpu_node(lab_plan), Found({**GOOD, fact: value}), "debian-13"))
+    findings = list(findings_of(gpu_node(lab_plan), Found({**GOOD, fact: value}), "debian-13"))
     assert [(item.host, item.what, item.found) for item in findings] == [("pod-a-r1-u01", what, found)]
 
 
 def test_silence_is_no_pass(lab_plan: SitePlan) -> None:
-    assert len(list(judge(gpu_node(lab_plan), Found({}), "debian-13"))) == 6
+    assert len(list(findings_of(gpu_node(lab_plan), Found({}), "debian-13"))) == 6
 
 
 def test_a_clock_that_is_off(lab_plan: SitePlan) -> None:
     assert answer("clock=1000\n", 999.0, 1003.0).skew_s == 0
     off = answer("clock=1400\n", 1000.0, 1001.0)
-    (finding,) = judge(gpu_node(lab_plan), Found(GOOD, "", off.skew_s), "debian-13")
+    (finding,) = findings_of(gpu_node(lab_plan), Found(GOOD, "", off.skew_s), "debian-13")
     assert (finding.what, finding.found) == ("clock", "+400 s")
     assert answer("", 0.0, 1.0).skew_s == float("inf")
 
@@ -72,7 +72,7 @@ def test_a_clock_that_is_off(lab_plan: SitePlan) -> None:
     ],
 )
 def test_a_machine_that_cannot_be_reached(complaint: str, fix: str, lab_plan: SitePlan) -> None:
-    (finding,) = judge(gpu_node(lab_plan), Found({}, complaint), "debian-13")
+    (finding,) = findings_of(gpu_node(lab_plan), Found({}, complaint), "debian-13")
     assert finding.found == complaint
     assert finding.fix.startswith(fix)
 
@@ -80,7 +80,7 @@ def test_a_machine_that_cannot_be_reached(complaint: str, fix: str, lab_plan: Si
 def test_all_machines_are_named_at_once(lab_plan: SitePlan) -> None:
     findings = preflight(lab_plan, lambda host: Found({}, "No route to host"))
     assert [item.host for item in findings] == [host.name for host in lab_plan.hosts]
-    assert "4 of 4 machines do not fulfil" in preflight_table(lab_plan, findings)
+    assert "4 of 4 machines do not meet" in preflight_table(lab_plan, findings)
     assert preflight_data(lab_plan, findings)["ok"] is False
 
 
@@ -105,8 +105,8 @@ def test_the_probe_runs_in_a_plain_shell(tmp_path: Path) -> None:
 def test_another_machine_in_the_slot(fact: str, value: str, what: str, lab_plan: SitePlan) -> None:
     node = replace(gpu_node(lab_plan), serial="sn-7", mac="02:00:00:00:00:01")
     facts = {**GOOD, "serial": "SN-7", "macs": "00:00:00:00:00:00 02:00:00:00:00:01"}
-    assert list(judge(node, Found(facts), "debian-13")) == []
-    (finding,) = judge(node, Found({**facts, fact: value}), "debian-13")
+    assert list(findings_of(node, Found(facts), "debian-13")) == []
+    (finding,) = findings_of(node, Found({**facts, fact: value}), "debian-13")
     assert finding.what == what
 
 
@@ -126,7 +126,7 @@ def test_maintenance_and_planned_pods_are_not_asked(lab_plan: SitePlan) -> None:
     assert preflight_table(plan, findings).splitlines() == [
         "pod-a-r1-u01 was not asked: maintenance: fan, ticket 7",
         "pod-b-r1-u01 was not asked: planned, from 2027-04-01",
-        "lab: 3 machines fulfil the entry contract",
+        "lab: 3 machines meet the requirements",
     ]
     assert set(preflight_data(plan, findings)["skipped"]) == {"pod-a-r1-u01", "pod-b-r1-u01"}
 
@@ -136,10 +136,10 @@ def test_maintenance_and_planned_pods_are_not_asked(lab_plan: SitePlan) -> None:
     [("", "none"), ("20010002000000010000000000010009", "2001:2:0:1::1:9"), ("garbage", "none")],
 )
 def test_the_planned_ipv6_address_is_looked_for(inet6: str, found: str, lab_plan: SitePlan) -> None:
-    (finding,) = judge(gpu_node(lab_plan), Found({**GOOD, "inet6": inet6}), "debian-13")
+    (finding,) = findings_of(gpu_node(lab_plan), Found({**GOOD, "inet6": inet6}), "debian-13")
     assert (finding.what, finding.expected, finding.found) == ("IPv6 address", "2001:2:0:1::1:1", found)
     without = dataclasses.replace(gpu_node(lab_plan), address6=None)
-    assert list(judge(without, Found({**GOOD, "inet6": inet6}), "debian-13")) == []
+    assert list(findings_of(without, Found({**GOOD, "inet6": inet6}), "debian-13")) == []
 
 
 def gpu_node(plan: SitePlan) -> HostPlan:
@@ -153,7 +153,7 @@ def test_a_directory_is_asked_from_every_machine_once_its_name_is_known(lab_plan
     with_ca = lab_plan.with_plan("ldap", replace(directory, ca="PEM\n"))
     assert directory_probe.words(with_ca)[0] == "UEVNCg=="
     for known in ("ok", "unresolved"):
-        assert list(judge(gpu_node(lab_plan), Found({**GOOD, "directory": known}), "debian-13")) == []
+        assert list(findings_of(gpu_node(lab_plan), Found({**GOOD, "directory": known}), "debian-13")) == []
 
 
 def test_the_probe_tells_a_server_that_is_not_there_from_a_name_that_is_unknown() -> None:

@@ -1,4 +1,4 @@
-"""Rollouts: nothing that runs is hit, nothing is resumed unchecked, and it stops where it should."""
+"""Rollouts: nothing that runs is affected, nothing is resumed unchecked, and it stops where it should."""
 
 from __future__ import annotations
 

@@ -93,8 +93,8 @@ def test_slurms_word(state: str, found: bool, problem: str, lab_plan: SitePlan) 
 
 def test_what_nobody_knows_is_a_problem(lab_plan: SitePlan) -> None:
     nodes = status(lab_plan, {}, {})
-    assert nodes["pod-a-r1-u01"].problems == ("Slurm does not know it", "not converged wholly")
-    assert nodes["pod-a-r1-u38"].problems == ("not converged wholly",)
+    assert nodes["pod-a-r1-u01"].problems == ("Slurm does not know it", "not converged completely")
+    assert nodes["pod-a-r1-u38"].problems == ("not converged completely",)
     assert nodes["pod-a-r1-u38"].found is False
     assert nodes["pod-a-r1-u40"].problems == ()
 
@@ -104,7 +104,7 @@ def test_half_converged_says_what_failed_in_the_last_run(lab_plan: SitePlan) -> 
     report = {"hosts": {"pod-a-r1-u09": {"ok": False, "failures": [], "checks": [check]}, "x": {"ok": True}}}
     runs = {"pod-a": LastRun(AT, ok=False, failures=failures_of(report))}
     nodes = status(lab_plan, GOOD_STATES, {**GOOD_LEDGER, "pod-a-r1-u09": ""}, runs)
-    assert nodes["pod-a-r1-u09"].problems == ("not converged wholly", "last run: check gpus: expected 8, found 7")
+    assert nodes["pod-a-r1-u09"].problems == ("not converged completely", "last run: check gpus: expected 8, found 7")
 
 
 def test_reports_of_this_machine_are_read(lab_plan: SitePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_reports_of_this_machine_are_read(lab_plan: SitePlan, tmp_path: Path, mo
     (reports / "control-apply.json").write_text(json.dumps({"finished": AT, "ok": True, "hosts": {}}))
     assert last_runs(lab_plan) == {"control": LastRun(AT, ok=True)}
     (reports / "pod-a-apply.json").write_text("{")
-    with pytest.raises(OperationError, match="is no report of a run"):
+    with pytest.raises(OperationError, match="is not a report of a run"):
         last_runs(lab_plan)
 
 

@@ -1,4 +1,4 @@
-"""The judge on a directory that stands for a machine: what is as it was left, and everything that isn't."""
+"""The drift check on a directory that stands for a machine: what is as it was recorded, and what is not."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ITEMS: list[dict[str, Any]] = [
     {"kind": "package", "name": "libnccl2", "pattern": "2.22.3*", "held": True, "absent": False},
     {"kind": "package", "name": "telnet", "pattern": "", "held": False, "absent": True},
     {"kind": "unit", "name": "chrony", "started": True, "restart": ["/etc/site.conf"], "reload": []},
-    {"kind": "slurm", "name": "configuration in force"},
+    {"kind": "slurm", "name": "loaded configuration"},
 ]
 
 
@@ -88,12 +88,12 @@ class Machine:
         answer: dict[str, Any] = drift_check.baseline(request, self.root, self.ask)
         return answer
 
-    def judge(self, **request: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = drift_check.judge(request, self.root, self.ask)["scopes"]
+    def compared(self, **request: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = drift_check.compared(request, self.root, self.ask)["scopes"]
         return answer
 
     def found(self) -> list[str]:
-        return [f"{one['name']}: {one['found']}" for one in self.judge()["pod-a"]["differences"]]
+        return [f"{one['name']}: {one['found']}" for one in self.compared()["pod-a"]["differences"]]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_a_machine_that_was_left_alone_is_as_it_was_left(machine: Machine) -> None:
     assert machine.baseline() == {"schema": drift_check.SCHEMA, "recorded": True, "differences": []}
-    assert machine.judge() == {
+    assert machine.compared() == {
         "pod-a": {"digest": "d1", "plan": "p", "at": "t", "items": len(ITEMS), "differences": []}
     }
 
@@ -153,10 +153,10 @@ SPOILED: list[tuple[Callable[[Machine], Any], str]] = [
     (unit("UnitFileState=enabled", "UnitFileState=disabled"), "chrony: is not enabled"),
     (unit("LoadState=loaded", "LoadState=not-found"), "chrony: systemd does not know it"),
     (unit("Fri 2100", "Fri 2000"), "chrony: has not read /etc/site.conf"),
-    (slurm("config", "info", "debug"), "configuration in force: SlurmctldDebug is debug, was info"),
+    (slurm("config", "info", "debug"), "loaded configuration: SlurmctldDebug is debug, was info"),
     (slurm("nodes", "RealMemory=1000", "RealMemory=900"),
-     "configuration in force: node n1 RealMemory is 900, was 1000"),
-    (slurm("partitions", "State=UP", "State=DOWN"), "configuration in force: partition gpu State is DOWN, was UP"),
+     "loaded configuration: node n1 RealMemory is 900, was 1000"),
+    (slurm("partitions", "State=UP", "State=DOWN"), "loaded configuration: partition gpu State is DOWN, was UP"),
 ]  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_a_machine_where_something_is_wrong_is_not_recorded(machine: Machine) ->
     machine.baseline()
     unit("UnitFileState=enabled", "UnitFileState=disabled")(machine)
     assert machine.baseline()["differences"] == [{"kind": "unit", "name": "chrony", "found": "is not enabled"}]
-    assert machine.judge() == {}, "the word of the run before is gone, too"
+    assert machine.compared() == {}, "the baseline of the run before is gone, too"
 
 
 def test_who_was_faster_than_the_seal_is_found(machine: Machine) -> None:
@@ -189,24 +189,29 @@ def test_who_was_faster_than_the_seal_is_found(machine: Machine) -> None:
     assert found["found"] == "was changed after the run wrote it"
 
 
-def test_only_the_scopes_that_are_asked_for_are_judged(machine: Machine) -> None:
+def test_only_the_scopes_that_are_asked_for_are_compared(machine: Machine) -> None:
     machine.baseline(ITEMS[:1], "storage", "d2")
     machine.baseline()
-    assert set(machine.judge()) == {"storage", "pod-a"}
-    assert set(machine.judge(digests={"storage": "d2"})) == {"storage"}
-    assert machine.judge(digests={"keys": "x"}) == {}
+    assert set(machine.compared()) == {"storage", "pod-a"}
+    assert set(machine.compared(digests={"storage": "d2"})) == {"storage"}
+    assert machine.compared(digests={"keys": "x"}) == {}
 
 
 def test_a_run_takes_back_the_word_of_the_one_before_where_it_has_something_to_do(machine: Machine) -> None:
     machine.baseline(ITEMS[:1], "storage", "d2")
     machine.baseline()
-    assert machine.judge(digests={"pod-a": "d1"}, invalidate=True) and set(machine.judge()) == {"storage", "pod-a"}
-    assert machine.judge(digests={"pod-a": "new"}, invalidate=True)["pod-a"]["digest"] == "d1"
-    assert set(machine.judge()) == {"storage"}
+    assert machine.compared(digests={"pod-a": "d1"}, invalidate=True) and set(machine.compared()) == {
+        "storage",
+        "pod-a",
+    }
+    assert machine.compared(digests={"pod-a": "new"}, invalidate=True)["pod-a"]["digest"] == "d1"
+    assert set(machine.compared()) == {"storage"}
     machine.write("etc/site.conf", "x")
-    assert machine.judge(digests={"storage": "d2"})["storage"]["differences"] and set(machine.judge()) == {"storage"}
-    assert machine.judge(digests={"storage": "d2"}, invalidate=True)["storage"]["differences"]
-    assert machine.judge() == {}
+    assert machine.compared(digests={"storage": "d2"})["storage"]["differences"] and set(machine.compared()) == {
+        "storage"
+    }
+    assert machine.compared(digests={"storage": "d2"}, invalidate=True)["storage"]["differences"]
+    assert machine.compared() == {}
 
 
 def test_what_another_phase_writes_counts_for_all(machine: Machine) -> None:
@@ -214,7 +219,7 @@ def test_what_another_phase_writes_counts_for_all(machine: Machine) -> None:
     machine.write("etc/site.conf", "new key")
     assert machine.found()
     machine.baseline([{"kind": "file", "name": "/etc/site.conf"}], "keys", "")
-    assert machine.found() == [] and set(machine.judge()) == {"pod-a"}
+    assert machine.found() == [] and set(machine.compared()) == {"pod-a"}
 
 
 def test_a_seal_is_roots_alone_and_holds_no_content(machine: Machine) -> None:
@@ -229,7 +234,7 @@ def test_a_seal_is_roots_alone_and_holds_no_content(machine: Machine) -> None:
     assert values[0]["password root"] != values[1]["password root"], "each machine has its own salt"
 
 
-def test_judging_changes_nothing(machine: Machine) -> None:
+def test_comparing_changes_nothing(machine: Machine) -> None:
     machine.baseline()
 
     def everything() -> dict[str, tuple[int, int]]:
@@ -239,16 +244,16 @@ def test_judging_changes_nothing(machine: Machine) -> None:
     before = everything()
     machine.write("etc/site.d/x", "")
     (machine.root / "etc/site.d/x").unlink()
-    machine.judge()
+    machine.compared()
     assert everything() == before
 
 
 def test_baselines_that_cannot_be_read_are_none(machine: Machine) -> None:
     machine.baseline()
     machine.write(str(drift_check.STATE), "{")
-    assert machine.judge() == {}
+    assert machine.compared() == {}
     machine.write(str(drift_check.STATE), '{"schema": "gridmill.baseline/v0", "scopes": {"pod-a": 1}}')
-    assert machine.judge() == {} and machine.baseline()["recorded"]
+    assert machine.compared() == {} and machine.baseline()["recorded"]
 
 
 def test_dpkgs_record_of_several_architectures() -> None:
@@ -261,6 +266,9 @@ def test_a_module_says_itself_what_it_would_do() -> None:
     assert told({"diff": {"prepared": "+GPU 0: 500 W\n"}}) == "would do: +GPU 0: 500 W"
     assert told({"diff": {"before": "wrong\n", "after": "n1\n"}}) == "would do: wrong -> n1"
     assert told({}) == "would do: change something"
+    old, new = "# Written by Gridmill\nA=1\nMaxTime=8\nB=2\n", "# Written by Gridmill\nA=1\nMaxTime=9\nB=3\n"
+    assert told({"diff": {"before": old, "after": new}}) == "would do: MaxTime=8 -> MaxTime=9 and 1 more lines"
+    assert told({"diff": {"before": old, "after": f"{old}C=1\n"}}) == "would do: nothing -> C=1"
 
 
 def test_slurm_that_does_not_answer_is_a_finding() -> None:

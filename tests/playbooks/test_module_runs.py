@@ -136,7 +136,7 @@ SHOWN = (
 
 
 @pytest.fixture
-def in_force(tmp_path: Path) -> tuple[Any, Machine, dict[str, Any]]:
+def applied(tmp_path: Path) -> tuple[Any, Machine, dict[str, Any]]:
     module = load("systemd_unit")
     module.RUNTIME = tmp_path / "run"
     machine = Machine(systemctl_show=Result(0, SHOWN.format(state="active", reload="no")))
@@ -147,8 +147,8 @@ def in_force(tmp_path: Path) -> tuple[Any, Machine, dict[str, Any]]:
     return module, machine, {"unit": "x", **files, "started": False, "pending_change": False}
 
 
-def test_a_unit_is_restarted_once(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
-    module, machine, params = in_force
+def test_a_unit_is_restarted_once(applied: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = applied
     assert run_module(module, params, check_mode=True)["actions"] == ["restart"]
     assert not module.RUNTIME.exists() and len(machine.ran) == 1
     assert run_module(module, params)["actions"] == ["restart"] and machine.ran[-1] == "systemctl restart x"
@@ -159,16 +159,16 @@ def test_a_unit_is_restarted_once(in_force: tuple[Any, Machine, dict[str, Any]])
 
 
 def test_two_tasks_about_one_unit_do_not_forget_each_others_files(
-    in_force: tuple[Any, Machine, dict[str, Any]],
+    applied: tuple[Any, Machine, dict[str, Any]],
 ) -> None:
-    module, _, params = in_force
+    module, _, params = applied
     first, second = {**params, "reload": []}, {**params, "restart": []}
     assert [run_module(module, one)["changed"] for one in (first, second)] == [True, True]
     assert [run_module(module, one)["changed"] for one in (first, second)] == [False, False]
 
 
-def test_what_failed_stays_open(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
-    module, machine, params = in_force
+def test_what_failed_stays_open(applied: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = applied
     machine.answers["systemctl restart"] = Result(1, "", "Job for x.service failed.")
     assert "journalctl" in run_module(module, params)["msg"]
     del machine.answers["systemctl restart"]
@@ -179,9 +179,9 @@ def test_what_failed_stays_open(in_force: tuple[Any, Machine, dict[str, Any]]) -
     assert run_module(module, params)["actions"] == ["restart"], "an unreadable note is none"
 
 
-def test_a_unit_whose_file_is_back_is_read_again(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
+def test_a_unit_whose_file_is_back_is_read_again(applied: tuple[Any, Machine, dict[str, Any]]) -> None:
     """Its file was removed under it, systemd noticed, and a task before wrote it anew."""
-    module, machine, params = in_force
+    module, machine, params = applied
 
     def show() -> Result:
         state = "loaded" if "systemctl daemon-reload" in machine.ran else "not-found"
@@ -193,8 +193,8 @@ def test_a_unit_whose_file_is_back_is_read_again(in_force: tuple[Any, Machine, d
     assert run_module(module, params)["actions"] == ["restart"] and machine.ran[-1] == "systemctl restart x"
 
 
-def test_units_are_read_again_and_a_stopped_one_is_left_alone(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
-    module, machine, params = in_force
+def test_units_are_read_again_and_a_stopped_one_is_left_alone(applied: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = applied
     machine.answers["systemctl show"] = Result(0, SHOWN.format(state="inactive", reload="yes"))
     assert run_module(module, params)["actions"] == ["daemon-reload"]
     machine.answers["systemctl show"] = Result(0, SHOWN.format(state="active", reload="yes"))
@@ -207,9 +207,9 @@ def test_units_are_read_again_and_a_stopped_one_is_left_alone(in_force: tuple[An
 
 
 def test_check_mode_foresees_what_files_that_are_not_written_yet_will_mean(
-    in_force: tuple[Any, Machine, dict[str, Any]],
+    applied: tuple[Any, Machine, dict[str, Any]],
 ) -> None:
-    module, machine, params = in_force
+    module, machine, params = applied
     run_module(module, params)
     pending_change = {**params, "pending_change": True}
     assert run_module(module, pending_change, check_mode=True)["actions"] == ["restart"]
@@ -230,9 +230,9 @@ def test_check_mode_foresees_what_files_that_are_not_written_yet_will_mean(
     ],
 )
 def test_a_unit_that_must_run_is_enabled_and_started(
-    shown: str, expected: list[str], in_force: tuple[Any, Machine, dict[str, Any]]
+    shown: str, expected: list[str], applied: tuple[Any, Machine, dict[str, Any]]
 ) -> None:
-    module, machine, params = in_force
+    module, machine, params = applied
     machine.answers["systemctl show"] = Result(0, shown)
     params |= {"restart": [], "reload": [], "started": True}
     for check_mode in (True, False):
@@ -243,8 +243,8 @@ def test_a_unit_that_must_run_is_enabled_and_started(
     assert ran == expected
 
 
-def test_a_unit_that_is_to_be_installed_will_be_started(in_force: tuple[Any, Machine, dict[str, Any]]) -> None:
-    module, machine, params = in_force
+def test_a_unit_that_is_to_be_installed_will_be_started(applied: tuple[Any, Machine, dict[str, Any]]) -> None:
+    module, machine, params = applied
     machine.answers["systemctl show"] = Result(
         0, SHOWN.replace("loaded", "not-found").format(state="inactive", reload="no")
     )

@@ -96,6 +96,21 @@ PartitionName=gpu Nodes=n[01-02]
 """
 
 
+def test_a_preview_tells_old_and_new_values_of_a_partition() -> None:
+    after = CONFIGURATION.replace("CPUs=2", "CPUs=4").replace(
+        "gpu Nodes=n[01-02]", "gpu Nodes=n[01-02] MaxTime=4:00:00"
+    )
+    assert slurm_config.setting_changes(CONFIGURATION, after) == ["partition gpu: MaxTime not set -> 4:00:00"]
+    later = after.replace("MaxTime=4:00:00", "MaxTime=8:00:00").replace("6817", "7000") + "PartitionName=x Nodes=n01\n"
+    assert slurm_config.setting_changes(after, later) == [
+        "SlurmctldPort 6817 -> 7000",
+        "partition gpu: MaxTime 4:00:00 -> 8:00:00",
+        "partition x added",
+    ]
+    assert slurm_config.setting_changes(later, after)[-1] == "partition x removed"
+    assert slurm_config.setting_changes("", after) == []
+
+
 def test_only_what_a_running_controller_cannot_take_over_needs_a_stop() -> None:
     assert slurm_config.stop_needed(CONFIGURATION, CONFIGURATION.replace("CPUs=2", "CPUs=4")) == []
     changed = CONFIGURATION.replace("6817", "7000") + "AuthType=auth/slurm\n"
@@ -182,7 +197,7 @@ def test_a_job_whose_command_fails_does_not_complete() -> None:
 def test_a_good_job_passes(recorded: dict[str, str]) -> None:
     record = acceptance.parse_record(recorded["sacct.txt"])
     assert acceptance.over(record)
-    assert all(check["ok"] for check in acceptance.judge(replace(JOB, account="acceptance"), "1", record))
+    assert all(check["ok"] for check in acceptance.checks_of(replace(JOB, account="acceptance"), "1", record))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +219,7 @@ def test_a_job_that_is_not_right_fails(
     for change in changes:
         assert change[0] in text
         text = text.replace(*change, 1)
-    checks = acceptance.judge(replace(JOB, account="acceptance"), "1", acceptance.parse_record(text))
+    checks = acceptance.checks_of(replace(JOB, account="acceptance"), "1", acceptance.parse_record(text))
     bad = [check for check in checks if not check["ok"]]
     assert [check["check"].split()[-1] for check in bad] == failing
     assert found in bad[-1]["found"]

@@ -84,7 +84,7 @@ def test_no_change_waits_for_a_handler() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PLACE.glob("*/tasks/*.yml")), ids=lambda path: path.parts[-3])
-def test_what_a_unit_reads_is_written_before_it_is_put_in_force_and_started(path: Path) -> None:
+def test_what_a_unit_reads_is_written_before_it_is_applied_and_started(path: Path) -> None:
     tasks = every_task(load(path))
     for number, task in enumerate(tasks):
         unit = task.get("systemd_unit")

@@ -1,4 +1,4 @@
-"""Toolkits on a volume: fetched with APT from packages that dpkg-deb built, put in force in one step, never half."""
+"""Toolkits on a volume: fetched with APT from packages that dpkg-deb built, made current in one step, never half."""
 
 from __future__ import annotations
 

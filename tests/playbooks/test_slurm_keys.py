@@ -12,9 +12,9 @@ from ansible_collections.gridmill.site.plugins.module_utils.slurm.keys import (
     KeySet,
     accept,
     drop,
-    in_force,
     parse,
     printed,
+    read_by_daemon,
     sign,
 )
 from ansible_collections.gridmill.site.plugins.module_utils.system.commands import Result
@@ -89,7 +89,7 @@ def test_in_any_order_and_however_often_interrupted_everybody_understands_everyb
     assert all(one == KeySet({2: new.keys[2]}, 2) for one in machines.values())
 
 
-def test_in_force_is_what_the_daemon_has_read(tmp_path: Path) -> None:
+def test_read_is_what_the_daemon_has_read(tmp_path: Path) -> None:
     path = tmp_path / "slurm.jwks"
     path.write_text(printed(TWO), encoding="utf-8")
 
@@ -98,11 +98,11 @@ def test_in_force_is_what_the_daemon_has_read(tmp_path: Path) -> None:
 
     wanted = {"unit": "slurmd", "epoch": 2}
     late, early = "Fri 2099-01-02 03:04:05.000000 UTC", "Thu 2020-01-02 03:04:05.000000 UTC"
-    assert in_force(wanted, lambda _: started(late), path)["ok"] is True
-    stale = in_force(wanted, lambda _: started(early), path)
+    assert read_by_daemon(wanted, lambda _: started(late), path)["ok"] is True
+    stale = read_by_daemon(wanted, lambda _: started(early), path)
     assert stale["ok"] is False and stale["found"] == "epoch 1 signs, 2 accepted, not read by slurmd yet"
-    assert in_force({**wanted, "signing": True}, lambda _: started(late), path)["ok"] is False
-    assert in_force({**wanted, "epoch": 3}, lambda _: started(late), path)["ok"] is False
-    assert in_force(wanted, lambda _: Result(127, "", "systemctl is not installed"), path)["ok"] is False
-    assert in_force(wanted, lambda _: started(late), tmp_path / "none")["ok"] is False
+    assert read_by_daemon({**wanted, "signing": True}, lambda _: started(late), path)["ok"] is False
+    assert read_by_daemon({**wanted, "epoch": 3}, lambda _: started(late), path)["ok"] is False
+    assert read_by_daemon(wanted, lambda _: Result(127, "", "systemctl is not installed"), path)["ok"] is False
+    assert read_by_daemon(wanted, lambda _: started(late), tmp_path / "none")["ok"] is False
     assert "b25l" not in str(stale)

@@ -72,7 +72,7 @@ def test_a_step_of_the_clock_never_hides_a_change() -> None:
     assert started(600 * SECOND) == STARTED and started(-600 * SECOND) == STARTED - 600 * SECOND
 
 
-def test_a_file_from_the_future_is_put_in_force_once() -> None:
+def test_a_file_from_the_future_is_applied_once() -> None:
     future = {"/f": (STARTED + 10**6 * SECOND, 5)}
     assert outdated(future, {}, STARTED) == ["/f"]
     assert outdated(future, future, STARTED) == []

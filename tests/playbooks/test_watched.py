@@ -56,7 +56,7 @@ def test_a_module_that_nobody_described_prevents_the_seal() -> None:
     assert item["kind"] == "never", "arguments that are not as they should be"
 
 
-def test_modules_that_are_their_own_judges_compare_in_check_mode_and_have_no_secret_arguments() -> None:
+def test_modules_that_check_themselves_compare_in_check_mode_and_have_no_secret_arguments() -> None:
     """They take their arguments from AnsibleModule alone, and say that they have a check mode."""
     paths = {path.stem: path for path in SITE.glob("plugins/modules/*.py")}
     for name in (*watched.SELF_CHECKING, "slurm_keys", "slurm_configuration"):
@@ -131,16 +131,18 @@ def test_a_call_is_an_item_and_foresees_nothing() -> None:
     assert hidden["kind"] == "never"
 
 
-def test_slurms_files_and_what_is_in_force_are_watched() -> None:
+def test_slurms_files_and_what_is_loaded_are_watched() -> None:
     arguments = {"files": {"slurm.conf": "text"}, "directory": "/etc/slurm"}
     found = watched.joined(watched.watched("slurm_configuration", arguments, {}))
-    assert {"file /etc/slurm/slurm.conf", "file /etc/slurm/.reconfigure-pending", "slurm configuration in force"} < set(
+    assert {"file /etc/slurm/slurm.conf", "file /etc/slurm/.reconfigure-pending", "slurm loaded configuration"} < set(
         found
     )
     again = watched.watched("slurm_configuration", {**arguments, "reread": True}, {})
     assert watched.joined(again) == found, "an order to read it anew is no state"
     (call,) = [item for item in again if item["kind"] == "module"]
-    assert call["arguments"]["reread"] is False, "the judge calls the module with every argument, without defaults"
+    assert call["arguments"]["reread"] is False, (
+        "the drift check calls the module with every argument, without defaults"
+    )
 
 
 def test_what_several_tasks_say_of_a_unit_adds_up_and_else_the_last_word_counts() -> None:

@@ -1,4 +1,4 @@
-"""Sites to judge: the lab's stack and a real one, with whatever is wrong."""
+"""Sites that rules are asked about: the lab's stack and a real one, with whatever is wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def case(stack: Path = ROOT / "Pulumi.lab.yaml", **facts: Any) -> Case:
     return Case(definition.site, definition.catalog, definition.keys, hosts, Facts(**{**well, **facts}))
 
 
-def ask(name: str, judged: Case, **options: Any) -> list[str]:
+def ask(name: str, one: Case, **options: Any) -> list[str]:
     """What one rule says."""
     policy = next(policy for policy in policies() if policy.name == name)
-    return [str(problem) for problem in policy.ask(judged, options)]
+    return [str(problem) for problem in policy.ask(one, options)]

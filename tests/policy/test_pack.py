@@ -53,7 +53,7 @@ def test_the_stack_stands_in_the_urn() -> None:
     assert stack_of(URN) == "lab"
 
 
-def test_only_the_site_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_site_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path))
     assert validate(ROOT, "host-keys-known", "gridmill:index:Pod") == []
     (said,) = validate(ROOT, "host-keys-known")
@@ -67,7 +67,7 @@ def test_a_definition_that_cannot_be_read_does_not_pass(tmp_path: Path) -> None:
         validate(tmp_path, "power-within-limits")
 
 
-def test_a_composed_site_is_judged_by_its_own_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_composed_site_is_checked_by_its_own_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRIDMILL_STATE", str(tmp_path / "state"))
     shutil.copytree(ROOT / "inventories" / "lab" / "skus", tmp_path / "own" / "inventories" / "lab" / "skus")
     (tmp_path / "gridmill" / "lab").mkdir(parents=True)

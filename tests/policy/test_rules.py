@@ -70,8 +70,8 @@ def test_the_public_passphrase_is_for_the_virtual_site_only() -> None:
 
 
 def test_a_machine_whose_key_nobody_knows_is_named() -> None:
-    judged = case(known_hosts=known_hosts(without="pod-a-r1-u09"))
-    assert ask("host-keys-known", judged) == [
+    found = case(known_hosts=known_hosts(without="pod-a-r1-u09"))
+    assert ask("host-keys-known", found) == [
         "pods.pod-a.nodes.gpu: no host key of 1 of gpu: pod-a-r1-u09 (198.18.4.73) is known, so nothing could tell it from"
         " an impostor\n    expected: a line for it in {state}/lab/lab/known_hosts\n"
         "    fix: from the machine's console or its vendor, never from the network that it protects"
@@ -128,12 +128,12 @@ def test_where_the_state_is(backend: str, allowed: list[str], well: bool) -> Non
 
 
 def test_too_little_left_at_the_meter() -> None:
-    judged = case(REAL)
-    (row,) = [row for row in power_report(judged.site, judged.catalog).limits if row.path == "grid.connection"]
+    found = case(REAL)
+    (row,) = [row for row in power_report(found.site, found.catalog).limits if row.path == "grid.connection"]
     left = row.margin_w / row.limit_w
 
     def of_the_connection(share: float) -> list[str]:
-        return [line for line in ask("margin-at-meter", judged, share=share) if line.startswith("grid.connection")]
+        return [line for line in ask("margin-at-meter", found, share=share) if line.startswith("grid.connection")]
 
     assert of_the_connection(left - 0.001) == []
     (said,) = of_the_connection(left + 0.001)

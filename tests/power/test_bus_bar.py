@@ -81,7 +81,7 @@ def test_what_is_left_of_the_shelves_after_a_feed_holds_the_caps_down(root: Path
     """132.606 kW hang on 4 x 33 kW then: 606 W must come from 72 GPUs."""
     assert TRAYS_W + SWITCHES_W - 4 * SHELF_W == 606
     found = problems(rack(caps="none"), root)["pods.pod-a.racks.r2"]
-    assert found.message == "132.606 kW with feed A lost, 0.606 kW over the power shelves of pod-a/r2, 132 kW"
+    assert found.message == "needs 132.606 kW with feed A lost; limit: 132 kW, the power shelves of pod-a/r2"
     assert found.hint.startswith("a cap of 1191 W per GPU (power.caps)")
     whole = report(rack(), root)
     assert whole.gpu_caps_w == {"gpu": 1_191}
@@ -110,7 +110,7 @@ def test_too_few_shelves(shelves: tuple[int, ...], root: Path) -> None:
     data = rack(shelves, caps="none")
     data["power"]["plan"] = "n"
     found = problems(data, root)["pods.pod-a.racks.r2"]
-    assert f"over the power shelves of pod-a/r2, {len(shelves) * 33} kW" in found.message
+    assert f"limit: {len(shelves) * 33} kW, the power shelves of pod-a/r2" in found.message
 
 
 def test_shelves_of_one_feed_are_off_with_it(root: Path) -> None:
@@ -170,7 +170,7 @@ def test_the_loss_of_a_unit_of_either_kind(root: Path) -> None:
     pod["cooling"], pod["liquidCooling"] = {"units": 2, "unit": "60 kW"}, {"units": 2, "unit": "100 kW"}
     found = problems(data, root)
     assert "with one unit lost" in found["pods.pod-a.liquidCooling"].message
-    assert "the liquid cooling units of pod-a, 100 kW" in found["pods.pod-a.liquidCooling"].message
+    assert "limit: 100 kW, the liquid cooling units of pod-a" in found["pods.pod-a.liquidCooling"].message
     assert "pods.pod-a.cooling" not in found, "a tenth of the heat is left for the air"
     pod["liquidCooling"] = {"units": 2, "unit": "250 kW"}
     built(data, root)

@@ -99,11 +99,11 @@ def test_what_was_planned_for_years_gone_by_still_counts() -> None:
 @pytest.mark.parametrize(
     ("contract", "path", "text"),
     [
-        ({"firm": "80 kW"}, "grid.contract.firm", "the pods' budgets, 62 kW of IT load, are 74.4 kW"),
+        ({"firm": "80 kW"}, "grid.contract.firm", "the pods' budgets, 62 kW of IT load, need 74.4 kW"),
         ({"firm": "30 kW", "later": {"2027-11-01": "100 kW"}}, "grid.contract.firm",
-         "by 2027-04-01, the pods' budgets, 62 kW of IT load, are 74.4 kW at the meter (PUE 1.2), 44.4 kW over 30 kW"),
+         "by 2027-04-01, the pods' budgets, 62 kW of IT load, need 74.4 kW at the meter (PUE 1.2); limit: 30 kW"),
         ({"firm": "80 kW", "later": {"2027-04-01": "20 kW"}}, "grid.contract.later.2027-04-01",
-         "74.4 kW, 54.4 kW over the power contracted from 2027-04-01 on, 20 kW"),
+         "needs 74.4 kW; limit: 20 kW, the power contracted from 2027-04-01 on"),
     ],
 )  # fmt: skip
 def test_a_date_that_does_not_hold_is_named(contract: dict[str, Any], path: str, text: str) -> None:

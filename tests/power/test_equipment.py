@@ -87,7 +87,7 @@ def test_equipment_is_shown_and_never_converged() -> None:
 def test_switches_can_break_a_budget() -> None:
     data = site(LEAVES, budget="45 kW")
     found = problems(data)["pods.pod-a.budget"]
-    assert found.message == "45.14 kW, 0.14 kW over the budget of pod-a, 45 kW"
+    assert found.message == "needs 45.14 kW; limit: 45 kW, the budget of pod-a"
     assert "1 node of gpu (dgx-h100) fewer" in found.hint
     data["pods"]["pod-a"]["budget"] = "45140 W"
     built(data)
@@ -139,9 +139,9 @@ def test_a_switch_on_one_feed_is_lost_with_it() -> None:
         (None, {"units": 2, "unit": "rear-dor-40kw"}, "pods.pod-a.cooling.unit", "unknown SKU rear-dor-40kw",
          "did you mean rear-door-40kw?"),
         ({"modules": 1, "module": "ups-25kva"}, None, "power.feeds.A.ups",
-         "20.8 kW, 1.8 kW over the UPS of feed A, 19 kW", "a cap of 587 W per GPU (power.caps); or 1 node of gpu (dgx-h100) fewer"),
+         "needs 20.8 kW; limit: 19 kW, the UPS of feed A", "a cap of 587 W per GPU (power.caps); or 1 node of gpu (dgx-h100) fewer"),
         (None, {"units": 1, "unit": "rear-door-40kw"}, "pods.pod-a.cooling",
-         "41.6 kW, 1.6 kW over the cooling units of pod-a, 40 kW",
+         "needs 41.6 kW; limit: 40 kW, the cooling units of pod-a",
          "a cap of 650 W per GPU (power.caps); or 1 node of gpu (dgx-h100) fewer"),
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ LIMITS = {"pod-b": 300_000, "pod-c": 500_000}
 
 
 def standing(pods: int) -> SitePlan:
-    """The plan once so many pods stand, and what is contracted by then is in force."""
+    """The plan once so many pods stand, and what is contracted by then applies."""
     text = (ROOT / "Pulumi.del1.yaml").read_text(encoding="utf-8")
     data = parse(text, "Pulumi.del1.yaml").data["config"]["gridmill:site"]
     for key in list(data["pods"])[1:pods]:
@@ -71,5 +71,5 @@ def test_where_slurm_holds_the_site_growth_never_passes_the_contract() -> None:
     growth = plan_site(build_definition(data, ROOT)).growth
     assert [(step.meter_w, step.limit_w) for step in growth] == [(150_000, 150_000)] * 2
     data["power"]["scheduled"] = False
-    with pytest.raises(ProblemsError, match="over the contracted power"):
+    with pytest.raises(ProblemsError, match="limit: 100 kW, the contracted power"):
         build_definition(data, ROOT)

@@ -71,5 +71,5 @@ def test_an_accepted_pod_is_within_its_budget(nodes: int, budget_w: int) -> None
     if draw <= budget_w:
         assert plan_site(build_definition(data, ROOT)).pods[0].power.margin_w == budget_w - draw
     else:
-        with pytest.raises(ProblemsError, match=f"{kilowatts(draw - budget_w)} over the budget"):
+        with pytest.raises(ProblemsError, match=f"needs {kilowatts(draw)}; limit: {kilowatts(budget_w)}, the budget"):
             build_definition(data, ROOT)

@@ -136,13 +136,13 @@ def test_caps_of_the_plan_lower_what_is_allocated() -> None:
     [
         (site(nodes=8, pdu="pdu-3x16a", racks=1, caps="auto"), "pods.pod-a.racks.r1.pdus.A",
          "even at the GPUs' lowest power limits"),
-        (site(nodes=4, racks=2), "pods.pod-a.racks.r1.pdus.A", "7.6 kW with feed B lost, 1.984 kW over phase L2 of the PDU of feed A in pod-a/r1, 5.616 kW"),
+        (site(nodes=4, racks=2), "pods.pod-a.racks.r1.pdus.A", "needs 7.6 kW with feed B lost; limit: 5.616 kW, phase L2 of the PDU of feed A in pod-a/r1"),
         (site(nodes=1, racks=1, pdu="pdu-3x63a", caps={"gpu": "699 W"}), "pods.pod-a.nodes.gpu.sku",
-         "with feed A lost, 0.292 kW over the power supplies of gpu (dgx-h100), 9.9 kW"),
-        (site(nodes=1, racks=1, pdu="pdu-3x63a", caps={"gpu": "701 W"}), "power.caps.gpu", "701 W is no power limit"),
+         "with feed A lost; limit: 9.9 kW, the power supplies of gpu (dgx-h100)"),
+        (site(nodes=1, racks=1, pdu="pdu-3x63a", caps={"gpu": "701 W"}), "power.caps.gpu", "701 W is not a power limit"),
         (site(nodes=1, racks=1, pdu="pdu-3x63a", caps={"gpus": "600 W"}), "power.caps.gpus", "did you mean gpu?"),
         (site(nodes=1, racks=1, pdu="pdu-3x64a"), "pods.pod-a.racks.r1.pdus.A", "did you mean pdu-3x63a?"),
-        (site(nodes=8, racks=2, plan="n", ups="1x40"), "power.feeds.A.ups", "over the UPS of feed A"),
+        (site(nodes=8, racks=2, plan="n", ups="1x40"), "power.feeds.A.ups", ", the UPS of feed A"),
     ],
 )  # fmt: skip
 def test_what_does_not_hold_is_named(data: dict[str, Any], path: str, text: str) -> None:

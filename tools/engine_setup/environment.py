@@ -19,8 +19,8 @@ PASSPHRASE, PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHR
 def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -> dict[str, str]:
     """Variables to set, beside those in `current`, for `pulumi --stack STACK` in the checkout.
 
-    Only the lab has a passphrase of its own, a public one, which takes the place of a file that is set for another
-    stack. For any other stack the user sets one, and so where nobody says which stack it is for.
+    Only the lab has a passphrase of its own, a public one, with which its stack file is encrypted: it replaces whatever
+    is set for another stack. For any other stack, and without one, the user sets a passphrase.
     """
     wanted = {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     if not engine.users_own:
@@ -29,16 +29,21 @@ def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -
         wanted["PULUMI_HOME"] = str(own_pulumi_home())
     if "PULUMI_BACKEND_URL" not in current and backend_directory() != default_backend_directory():
         wanted["PULUMI_BACKEND_URL"] = f"file://{backend_directory()}"
-    if stack == LAB_STACK and PASSPHRASE not in current:
+    if stack == LAB_STACK and not _labs(current.get(PASSPHRASE_FILE)):
         wanted[PASSPHRASE_FILE] = str(LAB_PASSPHRASE)
     return wanted
 
 
 def unwanted(stack: str | None, current: Mapping[str, str]) -> list[str]:
-    """Variables to unset: the lab's passphrase, left from work on the lab, where it would encrypt another stack."""
-    file = current.get(PASSPHRASE_FILE)
-    others = stack not in (None, LAB_STACK)
-    return [PASSPHRASE_FILE] if others and file and Path(file).resolve() == LAB_PASSPHRASE.resolve() else []
+    """Variables to unset: the lab's passphrase, left from work on the lab, where it would encrypt another stack; for
+    the lab, one in clear, which Pulumi prefers to a file."""
+    if stack == LAB_STACK:
+        return [PASSPHRASE] if PASSPHRASE in current else []
+    return [PASSPHRASE_FILE] if stack and _labs(current.get(PASSPHRASE_FILE)) else []
+
+
+def _labs(file: str | None) -> bool:
+    return bool(file) and Path(str(file)).resolve() == LAB_PASSPHRASE.resolve()
 
 
 def passphrase_set(current: Mapping[str, str]) -> bool:

@@ -78,7 +78,7 @@ class User(Person):
 
 
 class Bootstrap(Part):
-    """How Ansible reaches a machine: the entry contract's user, with sudo, and host keys known beforehand."""
+    """How Ansible reaches a machine: the bootstrap user, with sudo, and host keys known beforehand."""
 
     user: UserName = "gridmill"
     """Login on every machine; `root` needs no sudo."""

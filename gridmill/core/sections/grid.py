@@ -15,7 +15,7 @@ class Contract(Part):
     """The transport right that was contracted."""
 
     firm: Watts
-    """Firm power at the meter that may be drawn at any time, as it is in force today."""
+    """Firm power at the meter that may be drawn at any time, as contracted today."""
     later: Annotated[dict[DateKey, Watts], Field(default_factory=dict)]
     """What is contracted from a date on, such as `{2027-06-01: 800 kW}`. Pods that are planned for then count on it; it
     becomes `firm` by an edit, never by the passing of a day."""

@@ -29,7 +29,7 @@ def _resolved(key: str, pods: dict[str, Any], before: tuple[str, ...], problems:
     if not isinstance(other, str) or not isinstance(pods.get(other), dict):
         near = difflib.get_close_matches(str(other), [name for name in pods if name != key], n=1)
         hint = f"did you mean {near[0]}?" if near else ""
-        problems.append(Problem(place, f"{printable(other)} is no pod", "the key of another pod", hint))
+        problems.append(Problem(place, f"{printable(other)} is not a pod", "the key of another pod", hint))
         return pod
     if other == key or other in before:
         way = " -> ".join((*before, key, other))

@@ -25,13 +25,13 @@ HEADERS = {
     "serial": ("serial", "serial number", "serial no", "s/n", "service tag"),
     "mac": ("mac", "mac address", "nic mac"),
 }
-"""What a column may be called in the first line of a list, in any case; other columns are nobody's business here."""
+"""What a column may be called in the first line of a list, in any case; other columns are ignored."""
 LARGEST_LIST = 4_000_000
 """Characters; 10,000 machines take under 1 MB."""
 
 
 def normal_mac(text: str) -> str:
-    """`02-00-5E-10-00-01` as `02:00:5e:10:00:01`; empty when it is no address of one machine."""
+    """`02-00-5E-10-00-01` as `02:00:5e:10:00:01`; empty when it is not an address of one machine."""
     plain = text.lower().replace("-", ":")
     if not re.fullmatch(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", plain, re.ASCII):
         return ""
@@ -135,7 +135,7 @@ def _faults(values: dict[str, str], file: str, line: int) -> Iterator[Problem]:
 
 
 def _unit(text: str) -> int:
-    """`U09` or `9` as 9; 0 when it is no rack unit."""
+    """`U09` or `9` as 9; 0 when it is not a rack unit."""
     match = re.fullmatch(r"[uU]?([0-9]{1,3})", text, re.ASCII)
     return int(match[1]) if match else 0
 

@@ -69,7 +69,7 @@ def parse_time_server(value: Any) -> str:
             if re.fullmatch(rf"{LABEL}(\.{LABEL})+", value) and not re.fullmatch(r"[0-9.]+", value):
                 return value
     context = {"found": printable(value), "expected": "a name such as ntp.example.net, or an address", "hint": ""}
-    raise PydanticCustomError("time_server", "{found} is no time server", context)
+    raise PydanticCustomError("time_server", "{found} is not a time server", context)
 
 
 TimeServer = Annotated[str, BeforeValidator(parse_time_server), WithJsonSchema({"type": "string"})]

@@ -137,7 +137,7 @@ class Pod(Part):
     nothing."""
     from_: Annotated[PlannedDate | None, Field(alias="from")] = None
     """The pod is planned growth, expected from this date on: its power and addresses are reserved, its machines are
-    left alone. It stands on the floor once this line is removed, never by the passing of a day."""
+    left alone. It counts as installed once this line is removed, never by the passing of a day."""
     index: Annotated[int, Field(ge=1, le=4095)] | None = None
     """Number of the pod's address block; by default from the end of its key (pod-a is 1, pod-7 is 7)."""
     budget: Watts

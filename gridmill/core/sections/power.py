@@ -31,7 +31,7 @@ Caps = Annotated[
     Annotated[dict[GroupKey, CapWatts], Tag("(mapping)")] | Annotated[Literal["auto", "none"], Tag("(word)")],
     Discriminator(lambda value: "(mapping)" if isinstance(value, dict) else "(word)"),
 ]
-"""Power limits by group, or a word for a policy."""
+"""Power limits by group, or the name of a policy."""
 
 
 def _written_as(value: object) -> str:
@@ -110,7 +110,7 @@ class Power(Part):
 
     @property
     def margin(self) -> float:
-        """The design margin in force."""
+        """The design margin that applies."""
         return self.design_margin if self.design_margin is not None else DESIGN_MARGINS[self.practice]
 
     @property

@@ -1,4 +1,4 @@
-"""How a change that would hit jobs reaches the nodes that run them."""
+"""How a change that would affect jobs reaches the nodes that run them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ STEP = r"([1-9][0-9]{0,4})|((100|[1-9][0-9]?) ?%)"
 
 
 def _refuse(value: object, what: str, expected: str, hint: str = "") -> PydanticCustomError:
-    return PydanticCustomError(
-        "rollout", "{found} is no {what}", {"found": printable(value), "what": what, "expected": expected, "hint": hint}
-    )
+    context = {"found": printable(value), "what": what, "expected": expected, "hint": hint}
+    return PydanticCustomError("rollout", "{found} is not a {what}", context)
 
 
 def _step(value: object) -> str:
@@ -50,7 +49,7 @@ WindowText = Annotated[str, BeforeValidator(_window), WithJsonSchema({"type": "s
 
 
 class Rollout(Part):
-    """How nodes in service are changed when the change would hit jobs: free of them, a wave at a time, checked before
+    """How nodes in service are changed when the change would affect jobs: drained, a wave at a time, checked before
     jobs come back. Other changes are made at once."""
 
     waves: Annotated[list[WaveSize], Field(min_length=1, max_length=20)] = ["1", "5 %", "25 %"]  # noqa: RUF012

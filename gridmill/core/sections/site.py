@@ -70,7 +70,7 @@ class Site(Part):
     access: Access
     """People and logins."""
     adopt: Annotated[list[str], Field(default_factory=list)]
-    """What may be taken over from machines that were in use before; without a word here, `up` stops at it."""
+    """What may be taken over from machines that were in use before; what is not named here makes `up` stop."""
     changes: Annotated[Changes, Field(default_factory=lambda: Changes.model_validate({}))]
     """How changes are made: previews on machines, and consents."""
     pods: Annotated[dict[PodKey, Pod], Field(min_length=1)]

@@ -29,7 +29,7 @@ def parse_recipient(value: Any) -> str:
     found = value if isinstance(value, str) else ""
     if not _RECIPIENT.fullmatch(found):
         context = {"found": printable(value, 24), "expected": expected, "hint": "age-keygen -o identity.txt makes one"}
-        raise PydanticCustomError("recipient", "{found} is no recipient", context)
+        raise PydanticCustomError("recipient", "{found} is not a recipient", context)
     if not _checksum_holds(found):
         context = {"found": printable(value, 24), "expected": expected, "hint": "copy it again; a character is wrong"}
         raise PydanticCustomError("recipient", "{found} has a wrong checksum", context)

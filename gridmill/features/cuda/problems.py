@@ -49,14 +49,14 @@ def _volume_problems(site: Site, catalog: Catalog, key: str) -> list[Problem]:
     expected = f"one of {', '.join(candidates)}" if candidates else "a writable volume with `holds: shared`"
     if key not in volumes:
         hint = f"such as `volume: {candidates[0]}`" if candidates else "add it under storage.volumes"
-        return [Problem(path, f"{key} is no volume", expected, hint)]
+        return [Problem(path, f"{key} is not a volume", expected, hint)]
     holds = holds_of(key, volumes[key])
     if holds != "shared":
         what = "the users' homes" if holds == "homes" else "the users' own directories"
         return [Problem(path, f"{key} holds {what}", expected, "a volume of its own for software")]
     if volumes[key].read_only:
         hint = f"remove readOnly of {key}, or name another volume"
-        return [Problem(path, f"nobody may write on {key}", expected, hint)]
+        return [Problem(path, f"{key} is read-only", expected, hint)]
     clients = set(clients_of(site, catalog, volumes[key]))
     without = [name for name, group in groups_of(site) if USERS & set(services_of(group, catalog))]
     without = [name for name in dict.fromkeys(without) if name not in clients]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from gridmill.catalog import Catalog, Equipment, Node
+from gridmill.catalog.unknown import unknown_sku
 from gridmill.core.errors import Path, Problem
 from gridmill.core.names import node_label
 from gridmill.core.sections.pods import Pod, Slot
@@ -47,14 +46,13 @@ def _sku(section: str, sku: str, catalog: Catalog) -> Node | Equipment | None:
 
 def _unknown(path: Path, section: str, sku: str, catalog: Catalog) -> Problem:
     """A SKU that nobody knows, or that belongs into the other section."""
-    known: list[str] = sorted(catalog.nodes if section == "nodes" else catalog.equipment)
     other = "equipment" if section == "nodes" else "nodes"
     if _sku(other, sku, catalog):
-        hint = f"put the group under `{other}`"
-    else:
-        near = difflib.get_close_matches(sku, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack"
-    return Problem(path, f"unknown SKU {sku}", f"one of {', '.join(known)}", hint)
+        known = sorted(catalog.nodes if section == "nodes" else catalog.equipment)
+        return Problem(path, f"unknown SKU {sku}", f"one of {', '.join(known)}", f"put the group under `{other}`")
+    if section == "nodes":
+        return unknown_sku(path, sku, catalog.nodes, catalog, "nodes")
+    return unknown_sku(path, sku, catalog.equipment, catalog, "(switches, shelves or cooling)")
 
 
 def _slot_problems(

@@ -36,7 +36,7 @@ class _Claim:
 
 
 def identities(site: Site, listed: Sequence[ListedMachine]) -> dict[NodeKey, Machine]:
-    """What every machine of a checked site is known by: the stack's word and the list's, joined."""
+    """What every machine of a checked site is known by: by the stack and the list together."""
     found: dict[NodeKey, Machine] = {}
     for claim in _claims(site, listed):
         key = (claim.pod, claim.slot)

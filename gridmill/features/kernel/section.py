@@ -31,4 +31,4 @@ class Kernel(Part):
     sysctl: Annotated[dict[SettingName, SettingValue], Field(default_factory=dict)]
     """Kernel settings by name, as sysctl takes them; these win over Gridmill's."""
     parameters: Annotated[list[Parameter], Field(default_factory=list)]
-    """Parameters of the boot line of GPU nodes, in force from their next boot on."""
+    """Parameters of the boot line of GPU nodes, which apply from their next boot on."""

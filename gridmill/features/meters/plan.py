@@ -55,7 +55,7 @@ class MeterPlan:
     read: ReadPlan
     nameplate_w: int
     allocated_w: int
-    """What the caps in force guarantee; at the connection no more than Slurm hands out, where it holds the site."""
+    """What the caps guarantee; at the connection no more than Slurm hands out, where it holds the site."""
     limit_w: int | None
     """What may be planned there; None where the plan knows no limit."""
     phase_limit_w: int | None
@@ -91,7 +91,7 @@ class MetersPlan:
 
 @dataclass(frozen=True)
 class SiteLoads:
-    """What stands on the floor: machines and caps, and what the connection carries and may carry, in W."""
+    """What is installed: machines and caps, and what the connection carries and may carry, in W."""
 
     machines: Sequence[Consumer]
     caps: Caps
@@ -101,7 +101,7 @@ class SiteLoads:
 
 
 def plan_meters(planning: Planning) -> MetersPlan:
-    """Meters of the pods on the floor, and what is expected of them."""
+    """Meters of the installed pods, and what is expected of them."""
     site, catalog, power = planning.site, planning.catalog, planning.site.power
     if power is None or not power.meters:
         return MetersPlan()

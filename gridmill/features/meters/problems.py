@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterator
 
 from gridmill.catalog import Catalog
 from gridmill.catalog.meter_schema import MeterSku
+from gridmill.catalog.unknown import unknown_sku
 from gridmill.core.addresses import pod_blocks
 from gridmill.core.errors import Path, Problem
 from gridmill.core.sections.meters import Meter
@@ -46,9 +46,7 @@ def meter_problems(site: Site, catalog: Catalog) -> Iterator[Problem]:
 
 
 def _unknown_sku(path: Path, sku: str, catalog: Catalog) -> Problem:
-    near = difflib.get_close_matches(sku, sorted(catalog.meters), n=1)
-    hint = f"did you mean {near[0]}?" if near else "add a file for it beside the stack, in skus/meters/"
-    return Problem((*path, "sku"), f"unknown SKU {sku}", f"one of {', '.join(sorted(catalog.meters))}", hint)
+    return unknown_sku((*path, "sku"), sku, catalog.meters, catalog, "meters")
 
 
 def _place_problems(site: Site, power: Power, path: Path, meter: Meter) -> Iterator[Problem]:
@@ -72,7 +70,7 @@ def _address_problems(site: Site, path: Path, meter: Meter) -> Iterator[Problem]
     address = ipaddress.ip_address(meter.address)
     expected = "an address of the out-of-band network, or of block 0"
     if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
-        yield Problem((*path, "address"), f"{address} is no address of a meter", expected)
+        yield Problem((*path, "address"), f"{address} is not an address of a meter", expected)
     if address == site.network.supernet.network_address + 1:
         yield Problem((*path, "address"), f"{address} is the first address of the supernet", expected)
     for holder, block in pod_blocks(site):

@@ -32,7 +32,7 @@ def _supernet6_problems(site: Site) -> Iterator[Problem]:
     path = ("network", "supernet6")
     if supernet.subnet_of(DOCUMENTATION6) or not any(supernet.subnet_of(usable) for usable in USABLE6):
         hint = "a /48 below fd00::/8 with 40 random bits (RFC 4193), or what your provider gave you"
-        yield Problem(path, f"{supernet} is no network for machines", "unique local or global unicast", hint)
+        yield Problem(path, f"{supernet} is not a network for machines", "unique local or global unicast", hint)
     if supernet.prefixlen >= PREFIX6:
         expected = f"at most /{PREFIX6 - 1}: block 0 is infrastructure, pods start with 1"
         yield Problem(path, f"{supernet} is too small for pods of /{PREFIX6}", expected, "a larger supernet6")
@@ -87,4 +87,4 @@ def _record_problems(site: Site) -> Iterator[Problem]:
             yield Problem(path, f"{name} is {owner}", "a name that nothing else has", "another name")
         if not is_address(target) and target not in machines:
             expected = "an address, or a machine as `gridmill plan` names it"
-            yield Problem(path, f"{target} is no machine of this site", expected, "its address")
+            yield Problem(path, f"{target} is not a machine of this site", expected, "its address")

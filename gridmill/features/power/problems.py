@@ -36,7 +36,7 @@ def redundancy_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """A plan that only holds while nothing fails, and what it would take."""
     if simulated(site, catalog) or (site.power and site.power.plan == "n-1"):
         return []
-    message = "the plan holds while nothing fails: nobody asked what a lost feed, UPS or PDU means"
+    message = "the plan holds while nothing fails: the loss of a feed, UPS or PDU is not planned for"
     if site.power is None:
         hint = "describe feeds and PDUs under `power`, with `plan: n-1`"
         return [Problem(("power",), message, "feeds, and plan: n-1", hint)]

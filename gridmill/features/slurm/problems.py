@@ -12,7 +12,7 @@ from gridmill.features.slurm.section import Scheduler, seconds_of
 
 
 def slurm_problems(site: Site, catalog: Catalog) -> list[Problem]:
-    """Nothing on the floor, no or several controllers, groups that differ between pods, bad partitions and accounts."""
+    """Nothing installed, no or several controllers, groups that differ between pods, bad partitions and accounts."""
     return [
         *_controller_problems(site, catalog),
         *_group_problems(site),
@@ -42,14 +42,14 @@ def _controller_problems(site: Site, catalog: Catalog) -> list[Problem]:
         for position in range(len(group.at))
     ]
     if all(pod.from_ for pod in site.pods.values()):
-        message = f"{', '.join(site.pods)}: planned (`from`), and no pod stands on the floor"
+        message = f"{', '.join(site.pods)}: planned (`from`), and no pod is installed"
         hint = "remove `from` from the pod that stands; it is there for growth"
         return [*mixed, Problem(("pods", next(iter(site.pods)), "from"), message, "a pod with the controller", hint)]
     if all(planned_from for *_, planned_from in places):
         if undetermined(site, catalog):
             return mixed
         hint = "a group of a management SKU, or `services: [controller]` on one"
-        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one controller on the floor", hint)]
+        return [*mixed, Problem(("pods",), "no node runs the controller", "exactly one installed controller", hint)]
     return mixed + [
         Problem(
             ("pods", pod, "nodes", group, "at", position),
@@ -89,12 +89,12 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
         if partition.of in unclear:
             pass
         elif partition.of not in compute:
-            what = "has no compute nodes" if partition.of in groups else "is no group of any pod"
+            what = "has no compute nodes" if partition.of in groups else "is not a group of any pod"
             message = f"{partition.of} {what}"
             expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
             problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))
         elif standing and partition.of not in standing and (partition.default or not standing & _of(site)):
-            message = f"{partition.of} is in no pod that stands on the floor"
+            message = f"{partition.of} is in no installed pod"
             hint = "remove `from` from its pod, or let another partition be the default"
             problems.append(Problem((*path, "of"), message, "a partition with nodes", hint))
         if partition.default:

@@ -52,7 +52,7 @@ class WattsPlan:
 
 
 def plan_watts(site: Site, catalog: Catalog, caps: Caps) -> WattsPlan | None:
-    """The plan of the pods on the floor; None where Slurm does not hold the power."""
+    """The plan of the installed pods; None where Slurm does not hold the power."""
     scheduled = scheduled_power(site, catalog, caps)
     if scheduled is None:
         return None

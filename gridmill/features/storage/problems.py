@@ -98,12 +98,12 @@ def toolkit_volume(site: Site) -> str | None:
 
 
 def groups_of(site: Site) -> list[tuple[str, NodeGroup]]:
-    """All groups of pods on the floor; one that several pods have comes once per pod."""
+    """All groups of installed pods; one that several pods have comes once per pod."""
     return [(key, group) for pod in site.pods.values() if pod.from_ is None for key, group in pod.nodes.items()]
 
 
 def nodes_of(site: Site, group_key: str) -> list[str]:
-    """Names of the nodes of a group, in all pods on the floor."""
+    """Names of the nodes of a group, in all installed pods."""
     return sorted(
         node_label(pod_key, slot)
         for pod_key, pod in site.pods.items()
@@ -114,9 +114,9 @@ def nodes_of(site: Site, group_key: str) -> list[str]:
 
 def storage_problems(site: Site, catalog: Catalog) -> list[Problem]:
     """Everything that is wrong with volumes and their servers."""
+    problems = list(_homes_warning(site, catalog))
     if site.get(Storage) is None:
-        return []
-    problems: list[Problem] = []
+        return problems
     for key, volume in volumes_of(site).items():
         path: Path = ("storage", "volumes", key)
         problems += _shape_problems(path, volume)
@@ -143,18 +143,18 @@ def _shape_problems(path: Path, volume: Volume) -> Iterator[Problem]:
             if getattr(volume, field) is None:
                 yield Problem((*path, field), "missing", f"the {field} of what is mounted", "add it")
         if volume.type and volume.source and not re.fullmatch(SOURCES[volume.type][0], volume.source, re.ASCII):
-            message = f"{volume.source} is no source of {volume.type}"
+            message = f"{volume.source} is not a source of {volume.type}"
             yield Problem((*path, "source"), message, f"such as {SOURCES[volume.type][1]}")
     elif volume.of is None:
         yield Problem((*path, "of"), "missing", "the group of storage nodes that serve it", "add it")
 
 
 def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -> Iterator[Problem]:
-    if volume.of is None or volume.kind == "external" or not _judged(volume.of, site, catalog):
+    if volume.of is None or volume.kind == "external" or not _can_be_checked(volume.of, site, catalog):
         return
     known = storage_groups(site, catalog)
     if volume.of not in known:
-        what = "has no storage nodes" if volume.of in dict(groups_of(site)) else "is no group of any pod"
+        what = "has no storage nodes" if volume.of in dict(groups_of(site)) else "is not a group of any pod"
         expected = f"one of {', '.join(known)}" if known else "a group of storage nodes"
         yield Problem((*path, "of"), f"{volume.of} {what}", expected, "name a group whose service is storage")
         return
@@ -180,7 +180,7 @@ def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
                       f"`{volume.of}: {{master: {nodes[0]}}}` under storage.servers")  # fmt: skip
 
 
-def _judged(group: str, site: Site, catalog: Catalog) -> bool:
+def _can_be_checked(group: str, site: Site, catalog: Catalog) -> bool:
     """Whether it can be said what a group does: its SKU is known, and some pod stands."""
     return bool(groups_of(site)) and group not in undetermined(site, catalog)
 
@@ -218,7 +218,7 @@ def _client_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
     known = {key for pod in site.pods.values() for key in pod.nodes}
     for position, key in enumerate(volume.clients or []):
         if key not in known:
-            message = f"{key} is no group of any pod"
+            message = f"{key} is not a group of any pod"
             yield Problem((*path, "clients", position), message, f"one of {', '.join(sorted(known))}")
     needed = "fuse" if volume.kind == "moosefs" else "modules" if volume.type in KERNEL_MODULES else "kernel"
     for group in _groups(site, clients_of(site, catalog, volume)):
@@ -299,9 +299,21 @@ def _homes_problems(storage: Storage) -> Iterator[Problem]:
         yield Problem(path, f"{homes[0]} holds the homes already", "one volume of homes", "holds: users")
 
 
+def _homes_warning(site: Site, catalog: Catalog) -> Iterator[Problem]:
+    """Users whose jobs run on other machines than they log in to, with a home of its own on each."""
+    people = set(numbers(site)) - set(site.access.admins)
+    shared = any(holds_of(key, volume) == "homes" for key, volume in volumes_of(site).items())
+    groups = groups_of(site)
+    working = any("compute" in services_of(group, catalog) for _, group in groups)
+    if people and working and not shared and sum(len(group.at) for _, group in groups) > 1:
+        message = "no volume holds homes: what a job writes stays on its node, where its user may not log in"
+        hint = "a volume such as `home: {kind: nfs, of: GROUP}` under storage.volumes; docs/guides/storage.md"
+        yield Problem(("storage",), message, "homes that all nodes share", hint, warning=True)
+
+
 def _directory_problems(key: str, servers: StorageServers, site: Site, catalog: Catalog) -> Iterator[Problem]:
     path: Path = ("storage", "servers", key)
-    if not _judged(key, site, catalog):
+    if not _can_be_checked(key, site, catalog):
         return
     known = storage_groups(site, catalog)
     if key not in known:
@@ -318,4 +330,4 @@ def _directory_problems(key: str, servers: StorageServers, site: Site, catalog: 
             yield Problem((*path, "directories", position), message, "one directory per file system", "remove it")
     nodes = nodes_of(site, key)
     if servers.master and servers.master not in nodes:
-        yield Problem((*path, "master"), f"{servers.master} is no node of {key}", f"one of {', '.join(nodes)}")
+        yield Problem((*path, "master"), f"{servers.master} is not a node of {key}", f"one of {', '.join(nodes)}")

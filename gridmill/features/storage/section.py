@@ -69,7 +69,7 @@ class Volume(Part):
     clients: Annotated[list[GroupKey], Field(min_length=1)] | None = None
     """Groups of nodes that mount it; by default all that run jobs or take logins."""
     read_only: bool = False
-    """Whether nobody may write."""
+    """Whether it is mounted read-only."""
     holds: Holds | None = None
     """`homes`: the users' home directories; `users`: a private directory for each user; `shared`: one directory in
     which everybody may write, as in /tmp. By default `homes` for the volume called `home`, else `shared`. What

@@ -106,7 +106,7 @@ class Client:
             try:
                 status = await self._converse(name, job, bundle, {**request, **more})
             except (ValueError, LookupError, TypeError) as error:
-                self._give_up(name, job, {"event": "end", "lost": True, "message": f"its answer is none: {error!r}"})
+                self._give_up(name, job, {"event": "end", "lost": True, "message": f"unexpected output: {error!r}"})
                 break
             heard = time.monotonic() if job.offset > before else heard
             if job.over:

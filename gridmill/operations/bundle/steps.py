@@ -70,12 +70,12 @@ class HostSteps:
 
     steps: list[Step] = field(default_factory=list)
     skipped: dict[str, Any] = field(default_factory=dict)
-    """Results, by name, of tasks that register one and are known to be left out."""
+    """Results, by name, of tasks that register one and are known to be skipped."""
     contents: dict[str, bytes] = field(default_factory=dict)
     """Contents of files, by digest."""
 
     def plain(self) -> list[dict[str, Any]]:
-        """The steps as the host needs them; what says nothing is left out."""
+        """The steps as the host needs them; empty values are omitted."""
         return [{key: value for key, value in asdict(step).items() if value and key in ON_HOST} for step in self.steps]
 
 
@@ -194,7 +194,7 @@ class _OneTask:
             raise NotCompilableError("a loop over results", self.task)
         items = self.templar.template(self.task.loop)
         if not isinstance(items, list):
-            raise TaskFailedError(told(self.task), "the value of `loop` is no list")
+            raise TaskFailedError(told(self.task), "the value of `loop` is not a list")
         return items
 
     def _left_out(self, step: Step) -> bool:
@@ -259,7 +259,7 @@ class _OneTask:
         else:
             source, value = arguments["dest"], self.templar.template(self.task.args["content"])
             if not isinstance(value, str):
-                raise NotCompilableError("content is no text", self.task)
+                raise NotCompilableError("content is not text", self.task)
             content = value.encode()
         digest = hashlib.sha256(content).hexdigest()
         self.found.contents[digest] = content

@@ -1,4 +1,4 @@
-"""`gridmill rollout SITE pause|continue|abort`: orders to whoever changes nodes of the site a wave at a time."""
+"""`gridmill rollout SITE pause|continue|abort`: orders to a run that changes nodes of the site in waves."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gridmill.operations.record.runs import revision, this_run
 
 ORDERS = ("pause", "continue", "abort")
 SAID = {
-    "pause": "no further wave begins; the one at work is finished",
+    "pause": "no further wave begins; the current one is finished",
     "continue": "waves go on",
-    "abort": "the run stops before its next wave; nodes that it did not come to stay as they are",
+    "abort": "the run stops before its next wave; the remaining nodes stay as they are",
 }
 
 
@@ -32,6 +32,6 @@ def order(plan: SitePlan, what: str, ask: Ask | None = None) -> tuple[dict[str, 
         "revision": revision(),
     }
     working = ask({"action": "halt", "order": what, "entry": entry})["working"]
-    text = f"{plan.name}: {SAID[what]}" if working else f"{plan.name}: nobody is at work on the site"
+    text = f"{plan.name}: {SAID[what]}" if working else f"{plan.name}: no run is in progress"
     told = {"ok": bool(working), "order": what, "working": working}
     return told | ({} if working else {"error": text}), text

@@ -66,7 +66,7 @@ def call_all(connection: Connection, calls: Mapping[str, Call], *, at_once: int 
 
 
 async def silence(address: str) -> str:
-    """Why nobody listens there; empty when somebody does. The kernel's word counts, however late this process asks."""
+    """Why no connection is accepted there; empty when one is. The kernel's answer counts, however late it is read."""
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setblocking(False)
         try:
@@ -114,12 +114,12 @@ class _Round:
         return self._found
 
     def _suspects(self) -> int:
-        """How many say nothing, of which nobody knows whether they are there."""
+        """How many say nothing and have not been seen alive."""
         since = time.monotonic() - SUSPICIOUS_S
         return sum(begun < since and name not in self._alive for name, begun in self._started.values())
 
     async def _look(self, name: str) -> None:
-        """Put a host back into the queue when somebody listens there; else say that nobody does."""
+        """Put a host back into the queue when it accepts connections; else report that it does not."""
         address = self._calls[name].address
         if why := await silence(address):
             self._found[name] = Outcome(NO_CONNECTION, error=f"connect to {address} port {PORT}: {why}")

@@ -12,7 +12,7 @@ from itertools import islice
 
 SSH_PORT = 22
 AT_ONCE = 500
-"""Connections at once; a process may have 1024 descriptors where nobody changed that."""
+"""Connections at once; a process may have 1024 descriptors by default."""
 
 
 def unreachable(addresses: Mapping[str, str], wait_s: float, port: int = SSH_PORT) -> dict[str, str]:

@@ -38,6 +38,16 @@ def ssh_command(connection: Connection, address: str, remote: list[str]) -> list
     ]  # fmt: skip
 
 
+def connection_fix(complaint: str) -> str:
+    """What to do about a connection that failed, by what ssh says."""
+    text = complaint.lower()
+    if "host key verification failed" in text or "no matching host key" in text:
+        return "its key is not the one in known_hosts: find out why before you change that file."
+    if "permission denied" in text:
+        return "put the public key of identityFile into the bootstrap user's authorized_keys."
+    return "is it on, cabled, and at its planned address?"
+
+
 def run_as_root(
     connection: Connection,
     name: str,

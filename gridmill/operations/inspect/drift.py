@@ -1,6 +1,6 @@
 """Drift: what on a site's machines is no longer as the last run left it. Looks, and changes nothing.
 
-Every machine's judge is asked over one SSH connection each, all at once. `gridmill drift --json` prints `drift_data`;
+Every machine runs its drift check over one SSH connection, all at once. `gridmill drift --json` prints `drift_data`;
 docs/reference/drift.md says what its keys mean.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.document import plan_connection
-from gridmill.operations.run.baselines import Answer, Recorded, judge_all, told, wanted_digests
+from gridmill.operations.run.baselines import Answer, Recorded, check_all, told, wanted_digests
 from gridmill.report.tables import columns
 
 SCHEMA = "gridmill.drift/v1"
@@ -55,7 +55,7 @@ def site_drift(plan: SitePlan, ask: Ask | None = None) -> list[HostDrift]:
 
 
 def planned_digests(plan: SitePlan) -> dict[str, dict[str, str]]:
-    """By machine, what each of its phases plans, secrets left out."""
+    """By machine, what each of its phases plans, without secrets."""
     found: dict[str, dict[str, str]] = {}
     for scope, document in documents(plan).items():
         if "playbook" not in document:
@@ -66,7 +66,7 @@ def planned_digests(plan: SitePlan) -> dict[str, dict[str, str]]:
 
 def _over_ssh(plan: SitePlan) -> Ask:
     connection = plan_connection(plan)
-    return lambda addresses: judge_all(connection, addresses)
+    return lambda addresses: check_all(connection, addresses)
 
 
 def _host(host: HostPlan, wanted: Mapping[str, str], answer: Answer | None) -> HostDrift:
@@ -88,9 +88,9 @@ def _host(host: HostPlan, wanted: Mapping[str, str], answer: Answer | None) -> H
 
 def _unseen(wanted: Mapping[str, str], there: Mapping[str, Recorded], answer: Answer | None) -> str:
     if answer is None:
-        return "" if not wanted else "nobody asked it"
+        return "" if not wanted else "it was not asked"
     if answer.complaint:
-        return f"{'unreachable' if answer.unreachable else 'could not be judged'}: {answer.complaint}"
+        return f"{'unreachable' if answer.unreachable else 'could not be checked'}: {answer.complaint}"
     missing = [scope for scope in wanted if scope not in there]
     return f"no baseline of {', '.join(missing)}: no run has ended well here since" if missing else ""
 
@@ -127,7 +127,7 @@ def drift_data(plan: SitePlan, hosts: list[HostDrift]) -> dict[str, Any]:
 
 
 def state_of(host: HostDrift) -> str:
-    """One word about a machine."""
+    """State of a machine."""
     if host.maintenance:
         return "maintenance"
     if host.differences:

@@ -1,4 +1,4 @@
-"""Asks machines what they draw and which power limits are in force. It changes nothing.
+"""Asks machines what they draw and which power limits apply. It changes nothing.
 
 One SSH connection and one command per machine, in parallel, within a time limit; who does not answer is named.
 """
@@ -20,7 +20,7 @@ from gridmill.operations.hosts.ssh import run_as_root
 PARALLEL = 32
 """Connections at once."""
 LIMIT_S = 120
-"""Seconds after which nobody new is asked; 10,000 machines that answer take less."""
+"""Seconds after which no further machine is asked; 10,000 machines that answer take less."""
 TIMEOUT_S = 45
 """Seconds that one machine may take: nvidia-smi waits for GPUs that hang."""
 
@@ -82,7 +82,7 @@ def over_ssh(plan: SitePlan) -> Ask:
 
 
 def parse(output: str) -> NodeReading:
-    """What SCRIPT printed. OperationError for what is no such thing."""
+    """What SCRIPT printed. OperationError for any other output."""
     values: dict[str, list[str]] = {}
     for line in output.splitlines():
         key, _, value = line.partition("=")
@@ -93,7 +93,7 @@ def parse(output: str) -> NodeReading:
         acpi = [float(text) / 1e6 for text in values.get("acpi_uw", ())]
         cpu_w = _rapl(values.get("rapl", []))
     except (ValueError, ZeroDivisionError) as error:
-        raise OperationError(f"power: an answer that nobody understands ({error})") from error
+        raise OperationError(f"power: unexpected output ({error})") from error
     node_w, source = (sum(dcmi), "BMC (DCMI)") if dcmi else (sum(acpi), "ACPI power meter") if acpi else (None, "")
     return NodeReading(gpus, node_w, source, cpu_w)
 

@@ -89,12 +89,12 @@ def registers(connection: socket.socket, number: int, unit: int, function: int, 
     connection.sendall(struct.pack(">HHHBBHH", number, 0, 6, unit, function, register, count))
     back, protocol, length, _ = struct.unpack(">HHHB", received(connection, 7))
     if (back, protocol) != (number, 0) or not SHORTEST <= length <= LONGEST:
-        raise MeterError("an answer that is no Modbus TCP")
+        raise MeterError("the answer is not Modbus TCP")
     body = received(connection, length - 1)
     if body[0] == function | 0x80:
         raise MeterError(f"it refuses register {register}: {EXCEPTIONS.get(body[1], f'exception {body[1]}')}")
     if body[0] != function or body[1] != 2 * count or len(body) != 2 + 2 * count:
-        raise MeterError(f"an answer that does not fit register {register}")
+        raise MeterError(f"the answer does not fit register {register}")
     return body[2:]
 
 

@@ -55,7 +55,7 @@ def _asked(plan: SitePlan, question: str, ask: Ask) -> dict[str, Any]:
         except OperationError as error:
             complaints.append(str(error))
         except ValueError:
-            complaints.append(f"{host.name}: meters: an answer that nobody understands")
+            complaints.append(f"{host.name}: meters: unexpected output")
         else:
             return dict(answers)
     raise OperationError(f"no controller could ask: {'; '.join(complaints)}")

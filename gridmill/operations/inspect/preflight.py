@@ -1,4 +1,4 @@
-"""Preflight: reaches every machine of a plan and checks the entry contract. It changes nothing.
+"""Preflight: reaches every machine of a plan and checks what Gridmill requires of it. It changes nothing.
 
 One SSH connection and one command per machine, in parallel; what is wrong is named for every machine at once.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from gridmill.features.software.plan import SoftwarePlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.document import plan_connection
-from gridmill.operations.hosts.ssh import CONNECT_TIMEOUT_S, ssh_command
+from gridmill.operations.hosts.ssh import CONNECT_TIMEOUT_S, connection_fix, ssh_command
 from gridmill.operations.inspect import directory_probe
 from gridmill.report.tables import columns
 
@@ -69,7 +69,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a machine does not fulfil."""
+    """One requirement that a machine does not meet."""
 
     host: str
     what: str
@@ -90,12 +90,12 @@ def preflight(plan: SitePlan, ask: Ask | None = None) -> list[Finding]:
     return [
         finding
         for host, found in zip(hosts, answers, strict=True)
-        for finding in judge(host, found, plan.of(SoftwarePlan).os)
+        for finding in findings_of(host, found, plan.of(SoftwarePlan).os)
     ]
 
 
 def asked(plan: SitePlan) -> list[HostPlan]:
-    """Machines on the floor that are in service."""
+    """Installed machines that are in service."""
     return [host for host in plan.hosts if host.maintenance is None]
 
 
@@ -105,10 +105,12 @@ def skipped(plan: SitePlan) -> dict[str, str]:
     return away | {host.name: f"planned, from {pod.planned_from}" for pod in plan.future for host in pod.hosts}
 
 
-def judge(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
-    """What this machine does not fulfil."""
+def findings_of(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
+    """The requirements that this machine does not meet."""
     if found.complaint:
-        yield Finding(host.name, "connection", f"SSH to {host.address}", found.complaint, _way_out(found.complaint))
+        yield Finding(
+            host.name, "connection", f"SSH to {host.address}", found.complaint, connection_fix(found.complaint)
+        )
         return
     facts = found.facts
     if facts.get("os") != system:
@@ -152,16 +154,6 @@ def _identity(host: HostPlan, facts: dict[str, str]) -> Iterable[Finding]:
         yield Finding(host.name, "MAC address", host.mac, " ".join(mac for mac in macs if mac.strip("0:")), hint)
 
 
-def _way_out(complaint: str) -> str:
-    """What to do about a connection that failed, by what ssh says."""
-    text = complaint.lower()
-    if "host key verification failed" in text or "no matching host key" in text:
-        return "its key is not the one in known_hosts: find out why before you change that file"
-    if "permission denied" in text:
-        return "put the public key of identityFile into the bootstrap user's authorized_keys"
-    return "is it on, cabled, and at its planned address?"
-
-
 def over_ssh(plan: SitePlan) -> Ask:
     """Asks a machine over SSH with the plan's bootstrap login; host keys are checked."""
     connection, directory = plan_connection(plan), directory_probe.words(plan)
@@ -199,14 +191,14 @@ def answer(output: str, started: float, ended: float) -> Found:
 def preflight_table(plan: SitePlan, findings: list[Finding]) -> str:
     """The findings for people."""
     count = len(asked(plan))
-    left_out = [f"{name} was not asked: {reason}" for name, reason in skipped(plan).items()]
+    skipped_lines = [f"{name} was not asked: {reason}" for name, reason in skipped(plan).items()]
     if not findings:
-        return "\n".join([*left_out, f"{plan.name}: {count} machines fulfil the entry contract"])
+        return "\n".join([*skipped_lines, f"{plan.name}: {count} machines meet the requirements"])
     rows = [("MACHINE", "WHAT", "EXPECTED", "FOUND", "FIX")]
     rows += [(item.host, item.what, item.expected, item.found, item.fix) for item in findings]
     bad = {item.host for item in findings}
-    end = f"{len(bad)} of {count} machines do not fulfil the entry contract"
-    return "\n".join([*columns(rows), *left_out, "no machine was asked" if HERE in bad else end])
+    end = f"{len(bad)} of {count} machines do not meet the requirements"
+    return "\n".join([*columns(rows), *skipped_lines, "no machine was asked" if HERE in bad else end])
 
 
 def preflight_data(plan: SitePlan, findings: list[Finding]) -> dict[str, Any]:

@@ -62,12 +62,12 @@ class NodeStatus:
     maintenance: str
     """Why it is being worked on; empty when it is in service."""
     converged: str
-    """When it was last converged wholly (UTC); empty when that is not known."""
+    """When it was last converged completely (UTC); empty when that is not known."""
     reboot: str
     """Why a reboot was due then; empty when none was."""
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    """What is to be known and is no problem."""
+    """Remarks that are not problems."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class PodStatus:
 
     pod: str
     planned_from: str
-    """Date from which a pod is expected that is not on the floor yet; its machines are not looked for."""
+    """Date from which a pod is expected that is not installed yet; its machines are not looked for."""
     nodes_planned: int
     nodes_found: int
     nodes_working: int
@@ -167,7 +167,7 @@ def status_or_plan(plan: SitePlan) -> tuple[list[NodeStatus], str]:
 
 
 def pod_status(plan: SitePlan, nodes: list[NodeStatus]) -> list[PodStatus]:
-    """Pods on the floor, then those that are planned."""
+    """Installed pods, then those that are planned."""
     standing = [_pod(pod, [node for node in nodes if node.planned and node.pod == pod.key]) for pod in plan.pods]
     return standing + [_pod(pod, []) for pod in plan.future]
 
@@ -204,7 +204,7 @@ def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun], silent: Se
         if "compute" in host.services:
             problems += _slurm_problems(slurm)
         if not controller and not ledger.whole:
-            problems.append("not converged wholly")
+            problems.append("not converged completely")
             problems += [f"last run: {run.failures[host.name]}"] if host.name in run.failures else []
         problems += silent
     return NodeStatus(
@@ -304,7 +304,7 @@ def _last_run(path: Path) -> LastRun:
         report = json.loads(path.read_text(encoding="utf-8"))
         return LastRun(report["finished"], report["ok"], failures_of(report))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OperationError(f"{path} is no report of a run ({error!r}); remove it") from error
+        raise OperationError(f"{path} is not a report of a run ({error!r}); remove it") from error
 
 
 def status_data(

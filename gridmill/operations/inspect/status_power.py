@@ -1,4 +1,4 @@
-"""Status, continued: power limits in force beside those of the plan, as machines with GPUs tell them; meters."""
+"""Status, continued: power limits of machines with GPUs beside those of the plan; meters."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def apply(options: argparse.Namespace, definition_of: Callable[[str], Definition
 def compared(
     plan: dict[str, Any], site: str | None, definition_of: Callable[[str], Definition]
 ) -> tuple[list[Move], list[str]]:
-    """What moved, and what nobody knew when it was approved. Machines are asked only when nothing else moved."""
+    """What moved, and what was not known when it was approved. Machines are asked only when nothing else moved."""
     moves = not_valid(plan, site, datetime.now(UTC))
     if moves:
         return moves, []

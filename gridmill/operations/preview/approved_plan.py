@@ -81,13 +81,13 @@ def write_plan(path: Path, plan: dict[str, Any]) -> None:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """A plan from its file. OperationError when it is none of this version."""
+    """A plan from its file. OperationError for anything else, or another version."""
     try:
         plan: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found = plan["schema"]
     except (ValueError, KeyError, TypeError) as error:
         reason = f"not JSON: {error}" if isinstance(error, ValueError) else "it has no `schema`"
-        message = f"{path} is no approved plan, which `gridmill ci preview --plan FILE` writes: {reason}"
+        message = f"{path} is not an approved plan, which `gridmill ci preview --plan FILE` writes: {reason}"
         raise OperationError(message) from error
     if found != SCHEMA:
         raise OperationError(f"{path} has schema {found!r}, this version knows {SCHEMA!r}")
@@ -165,7 +165,7 @@ def exported_state(stack: str) -> dict[str, Any]:
 
 
 def journal_end(plan: SitePlan, ask: Ask | None = None) -> dict[str, Any]:
-    """Number, hash and text of the journal's last line, or why nobody knows (`unknown`).
+    """Number, hash and text of the journal's last line, or why it is not known (`unknown`).
 
     Like a preview it asks no machine where the site's SSH files are not, or when it is told to ask none.
     """

@@ -85,7 +85,7 @@ def keep_plan(plan: SitePlan, bound_to: dict[str, Any], report: dict[str, Any], 
 
 
 def preview_report(plan: SitePlan, allowed: str) -> dict[str, Any]:
-    """What a preview says, judged."""
+    """What a preview says, with the verdict."""
     with tempfile.TemporaryDirectory(prefix="gridmill-preview-") as directory:
         status, text, complaint = run_pulumi(plan.name, directory)
         phases = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(directory).glob("*.json"))]
@@ -96,7 +96,7 @@ def preview_report(plan: SitePlan, allowed: str) -> dict[str, Any]:
     except ValueError:
         digest, status = {}, status or 1
     problems = said(digest, complaint) if status else []
-    return judged(plan, digest.get("steps", []), phases, problems, allowed) | {"drift": drift}
+    return report_of(plan, digest.get("steps", []), phases, problems, allowed) | {"drift": drift}
 
 
 def asks_nobody(by_hand: Path) -> dict[str, str]:
@@ -126,7 +126,7 @@ def said(digest: dict[str, Any], complaint: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip()]
 
 
-def judged(
+def report_of(
     plan: SitePlan, steps: list[dict[str, Any]], phases: list[dict[str, Any]], problems: list[str], allowed: str
 ) -> dict[str, Any]:
     """The report: docs/reference/preview.md."""
@@ -177,7 +177,7 @@ def not_known(phase: dict[str, Any]) -> list[str]:
     """What a phase could not find out."""
     found = [f"{phase['scope']}: {phase['complaint']}"] if phase["complaint"] else []
     found += [f"{name} was not asked: {reason}" for name, reason in phase["unreached"].items()]
-    found += [f"{name} was not asked wholly: the time limit was up" for name in phase["unfinished"]]
+    found += [f"{name} was not asked completely: the time limit was up" for name in phase["unfinished"]]
     return found + ([f"running jobs are not known: {phase['jobsUnknown']}"] if phase["jobsUnknown"] else [])
 
 

@@ -1,7 +1,7 @@
 """What was changed by hand on a site's machines, for `pulumi preview` and `up` of a stack with `changes.drift: check`.
 
 Started by the program as `python -m gridmill.operations.preview.hand_changes STACK`. Prints one JSON line: by machine
-and phase what is not as the last run left it, and when it was looked at. Every judge is asked once: an update takes
+and phase what is not as the last run left it, and when it was looked at. Every machine is asked once: an update takes
 what its own preview found, and `gridmill ci preview` and `apply` hand on what they know.
 """
 
@@ -32,13 +32,13 @@ from gridmill.plan import plan_site
 GIVEN = "GRIDMILL_HAND_CHANGES"
 """A file with what is known already; then no machine is asked."""
 WITHOUT_BASELINE = "no run has ended well here since"
-"""A repair that failed leaves a machine without a baseline: nobody knows what it is like, and it is to be converged."""
+"""A repair that failed leaves a machine without a baseline: its state is not known, and it is to be converged."""
 FOUND = "hand-changes"
 """Directory beside the phases' reports of a preview; the finding is a file of this name in it."""
 
 
 def hand_changes(plan: SitePlan) -> dict[str, Any]:
-    """Ask every machine; what was found, as plain data. Machines that can't be asked are no reason to fail."""
+    """Ask every machine; what was found, as plain data. Machines that can't be asked do not fail it."""
     connection = plan_connection(plan)
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())  # as in the ledger, which it is compared with
     for path in (connection.identity_file, connection.known_hosts_file):

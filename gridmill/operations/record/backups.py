@@ -130,7 +130,7 @@ def check(place: Path, manifest: dict[str, Any]) -> None:
 
 
 def chosen(plan: SitePlan, name: str | None) -> tuple[Path, dict[str, Any]]:
-    """The named generation of those on this machine, or the newest; whole. OperationError when there is none."""
+    """The named generation of those on this machine, or the newest, verified. OperationError when there is none."""
     found = [one for one in here(plan) if name in (None, one["generation"])]
     if not found:
         raise OperationError(f"{_directory(plan)} holds no generation{f' {name}' if name else ''} of {plan.name}")
@@ -188,7 +188,7 @@ def on_it(plan: SitePlan) -> str:
 
 
 def _decrypts(identity: Path, place: Path) -> None:
-    """The private key fits and the archives are whole to their ends, before anything is touched."""
+    """The private key fits and the archives are complete, before anything is changed."""
     for name in (FILES, DATABASE):
         _piped([["age", "--decrypt", "--identity", str(identity), str(place / name)], ["gzip", "--test"]])
 
@@ -217,5 +217,5 @@ def _directory(plan: SitePlan) -> Path:
 
 def _checked(name: object) -> str:
     if not isinstance(name, str) or not _GENERATION.fullmatch(name):
-        raise OperationError(f"{name!r} is no name of a generation")
+        raise OperationError(f"{name!r} is not the name of a generation")
     return name

@@ -1,4 +1,4 @@
-"""`gridmill journal`: what was done to a site, by whom, from which revision; and whether the record is whole."""
+"""`gridmill journal`: what was done to a site, by whom, from which revision; and whether anybody changed the record."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def journal(plan: SitePlan, last: int, ask: Ask | None = None) -> dict[str, Any]
 
 
 def parse(text: str) -> list[dict[str, Any]]:
-    """Entries of a journal's text. OperationError for a line that is none."""
+    """Entries of a journal's text. OperationError for a line that cannot be read."""
     entries: list[dict[str, Any]] = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
@@ -84,15 +84,15 @@ def journal_table(data: dict[str, Any]) -> str:
             f"{entry['who']}@{entry['machine']}",
             entry["scope"],
             f"{entry['action']} {entry['event']}".strip(),
-            _short_revision(entry["revision"]) + (f" plan {short(entry['plan'])}" if "plan" in entry else ""),
+            _source(entry),
             _result(entry),
         )
         for entry in data["entries"]
     ]
     lease = data["lease"]
     lines = [*columns(rows), ""]
-    lines.append(f"at work: {lease['who']}, {', '.join(lease['phases'])}" if lease else "nobody is at work on the site")
-    lines += [f"BROKEN: {text}" for text in data["breaks"]] or ["the chain is whole"]
+    lines.append(f"in progress: {lease['who']}, {', '.join(lease['phases'])}" if lease else "no run is in progress")
+    lines += [f"BROKEN: {text}" for text in data["breaks"]] or ["no line was changed, removed or added by hand"]
     return "\n".join(lines)
 
 
@@ -110,6 +110,13 @@ def _lease(lease: dict[str, Any], now: float) -> dict[str, Any] | None:
     }
 
 
+def _source(entry: dict[str, Any]) -> str:
+    """From which commit, whether the stack file was part of it, and by which approved plan."""
+    stack = f", stack {entry['stack']}" if "stack" in entry else ""
+    plan = f" plan {short(entry['plan'])}" if "plan" in entry else ""
+    return _short_revision(entry["revision"]) + stack + plan
+
+
 def _short_revision(text: str) -> str:
     """A commit as people write it; `+` says that files differed from it."""
     return text[:10] + ("+" if text.endswith("+") else "") if text else "-"
@@ -122,7 +129,7 @@ def _result(entry: dict[str, Any]) -> str:
         return ""
     if not entry.get("ok"):
         return "FAILED: " + (", ".join(entry.get("failed", [])) or entry.get("problem", "see its log"))
-    departed = entry.get("departed", [])
+    removed = entry.get("removed", entry.get("departed", []))  # lines of earlier versions have another key
     parts = [f"{entry.get('hosts', 0)} hosts", f"changed {', '.join(entry.get('changed', [])) or 'none'}"]
-    parts += [f"gone {', '.join(departed)}"] if departed else []
+    parts += [f"removed {', '.join(removed)}"] if removed else []
     return "ok: " + ", ".join(parts)

@@ -22,10 +22,10 @@ from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import run_as_root
 from gridmill.operations.record import lease_host
-from gridmill.operations.record.runs import Run, approved_plan, is_dead, revision, this_run
+from gridmill.operations.record.runs import Run, approved_plan, is_dead, revision, this_run, uncommitted_stack
 
 TTL_S = 120
-"""Seconds after which a lease that nobody renews runs out; long enough for a controller's restart."""
+"""Seconds after which a lease that is not renewed runs out; long enough for a controller's restart."""
 RENEW_S = 30
 
 Say = Callable[[str], None]
@@ -51,7 +51,7 @@ class RefusedError(OperationError):
 
 
 class Lease:
-    """Held for as long as a phase works; tells the journal how it began and ended."""
+    """Held for as long as a phase works; records in the journal how it began and ended."""
 
     def __init__(self, document: ConvergeDocument, action: str, directory: Path, say: Say, ask: Ask) -> None:
         """`directory` is the site's on this machine. A removal goes on where the controller cannot be asked."""
@@ -69,6 +69,7 @@ class Lease:
             "machine": self._run.machine,
             "run": self._run.id,
             "revision": revision(),
+            **uncommitted_stack(document.site),
             **approved_plan(),
             "document": hashlib.sha256(json.dumps(document.data, sort_keys=True).encode()).hexdigest()[:32],
         }
@@ -76,7 +77,7 @@ class Lease:
         self.lost = ""
         """Who took the site while this run had it; empty while it has it."""
         self.outcome: dict[str, Any] = {}
-        """What the journal is told at the end."""
+        """What is recorded in the journal at the end."""
         self._over = threading.Event()
         self._renewer = threading.Thread(target=self._renew, daemon=True)
 
@@ -105,7 +106,7 @@ class Lease:
         request = {**self._request("take"), "run": self._run.as_dict(), "ttl": TTL_S, "late": late}
         found = self._ask(request)
         if found.get("refused") == "held" and is_dead(found["lease"]["run"]):
-            self._say(f"{_holder(found)} left the site's lease, and has ended")
+            self._say(f"{_holder(found)} did not release the site's lease, and has ended")
             found = self._ask({**request, "dead": found["lease"]["run"]["id"]})
         if "refused" in found:
             raise RefusedError(refusal(found))
@@ -114,7 +115,7 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave it, and have written down what came of the phase."""
+        """Release it, and record the result of the phase."""
         self._over.set()
         if self.token:
             self._renewer.join()

@@ -1,5 +1,5 @@
 """The ledger: which machines of a pod were converged to what. It is kept on the controller, where every engineer's run
-finds it, and says which machines a change concerns, and which have left the plan.
+finds it, and says which machines a change concerns, and which are no longer planned.
 
 One file per pod in /var/lib/gridmill/ledger (of the keys: in other/ there), written by the runner after each run,
 readable by root only.
@@ -92,9 +92,9 @@ def subset(data: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {**data, "groups": groups, "hosts": {name: host for name, host in data["hosts"].items() if name in names}}
 
 
-def departure(data: dict[str, Any], departed: Mapping[str, Entry]) -> dict[str, Any]:
+def removal(data: dict[str, Any], removed: Mapping[str, Entry]) -> dict[str, Any]:
     """The document that takes machines out of service which are planned no longer."""
-    hosts = {name: {"address": entry.address} for name, entry in departed.items()}
+    hosts = {name: {"address": entry.address} for name, entry in removed.items()}
     return {**data, "hosts": hosts, "groups": {"compute": {"hosts": list(hosts)}}}
 
 
@@ -127,7 +127,7 @@ class Ledger:
             return {name: Entry(**entry) for name, entry in data["hosts"].items()}
         except (ValueError, KeyError, TypeError) as error:
             raise OperationError(
-                f"{self._name}: {self._path} is no ledger ({error}); remove it to converge all"
+                f"{self._name}: {self._path} is not a ledger ({error}); remove it to converge all"
             ) from error
 
     def write(self, entries: Mapping[str, Entry]) -> None:

@@ -1,4 +1,4 @@
-"""One run per site and phase on this machine; the kernel drops the lock when nobody holds it any more."""
+"""One run per site and phase on this machine; the kernel releases it with its last holder."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ def _whole(path: Path) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace in one step, and only by what was written wholly."""
+    """Replace in one step, and only by what was written completely."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)

@@ -76,6 +76,17 @@ def revision(root: Path = ROOT) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
+def uncommitted_stack(site: str, root: Path = ROOT) -> dict[str, str]:
+    """What the journal says of a stack file that differs from the commit or is in none; empty where git can't tell."""
+    paths = [f"Pulumi.{site}.yaml", f"inventories/{site}"]
+    command = ["git", "-C", str(root), "status", "--porcelain", "--ignored", "--untracked-files=all", "--", *paths]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    except FileNotFoundError:
+        return {}
+    return {"stack": "not committed"} if done.returncode == 0 and done.stdout.strip() else {}
+
+
 def approved_plan() -> dict[str, str]:
     """What the journal says of the plan that this run applies; nothing of a run without one."""
     digest = os.environ.get(PLAN, "")

@@ -1,8 +1,8 @@
-"""Baselines: what every machine was left like after a run that went well, and whether it still is.
+"""Baselines: the state of every machine after a run that went well, and whether it is still the same.
 
-The judge, which looks at everything at once, is part of the modules' shared code (module_utils/drift). A
-baseline brings it to the machine, compiled there, together with the modules of ours that it calls; later a few hundred
-bytes over one SSH connection have it judge.
+The drift check, which looks at everything at once, is part of the modules' shared code
+(module_utils/drift). Recording a baseline brings it to the machine, compiled there, together with the
+modules of ours that it calls; later a few hundred bytes over one SSH connection start it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gridmill.core.hostlist import fold
 from gridmill.operations.digests import phase_digests
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.hosts.many import Call, Outcome, call_all
@@ -27,7 +28,7 @@ from gridmill.operations.record.ledger import host_digests
 SCHEMA = "gridmill.baseline/v1"
 PROGRAM = """\
 import json, os, sys
-PLACE = "/var/lib/gridmill/judge.zip"
+PLACE = "/var/lib/gridmill/drift-check.zip"
 request = json.loads({request!r})
 if code := request.pop("code", None):
     import base64, importlib.util, io, marshal, zipfile
@@ -55,11 +56,11 @@ print(json.dumps(answer))
 
 @dataclass(frozen=True)
 class Recorded:
-    """One scope on one machine, as the judge found it."""
+    """One scope on one machine, as the drift check found it."""
 
     digest: str
     plan: str
-    """Digest of what was planned, secrets left out, so that whoever has none of them can compare."""
+    """Digest of what was planned, without secrets, so that a run that has none of them can compare."""
     at: str
     items: int
     differences: tuple[dict[str, str], ...]
@@ -94,23 +95,24 @@ def wanted_digests(data: dict[str, Any], secrets: Mapping[str, str]) -> dict[str
     return {name: (whole[name], plan[name]) for name in whole}
 
 
-def judge_all(
+def check_all(
     connection: Connection,
     addresses: Mapping[str, str],
     wanted: Mapping[str, Mapping[str, str]] | None = None,
     *,
     invalidate: bool = False,
 ) -> dict[str, Answer]:
-    """Have machines judged. `wanted` are digests by host and scope (None: all); for `invalidate` see there."""
+    """Compare machines with their baselines. `wanted` are digests by host and scope (None: all); with `invalidate`, a
+    baseline that differs is removed."""
     requests = {
-        name: {"action": "judge", "invalidate": invalidate, "digests": None if wanted is None else dict(wanted[name])}
+        name: {"action": "compare", "invalidate": invalidate, "digests": None if wanted is None else dict(wanted[name])}
         for name in addresses
     }
     return _ask(connection, addresses, requests)
 
 
 def forget_all(connection: Connection, addresses: Mapping[str, str], scope: str) -> dict[str, Answer]:
-    """Take back the word on a scope, before a run changes the machines."""
+    """Remove the baselines of a scope, before a run changes the machines."""
     return _ask(connection, addresses, {name: {"action": "forget", "scopes": [scope]} for name in addresses})
 
 
@@ -119,7 +121,8 @@ def record_all(
     items: Mapping[str, list[dict[str, Any]]],
     digests: Mapping[str, tuple[str, str]],
 ) -> dict[str, Answer]:
-    """Baseline machines with their items; one without a digest only has what it shares with other scopes refreshed."""
+    """Record baselines of machines with their items; where a digest is missing, only what other scopes share is
+    refreshed."""
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     code = base64.b64encode(program_code()).decode()
     requests = {}
@@ -133,7 +136,7 @@ def record_all(
 
 
 def program_code(playbooks: Path = PLAYBOOKS) -> bytes:
-    """The judge and our modules as an archive; the same for the same checkout."""
+    """The drift check and our modules as an archive; the same for the same checkout."""
     plugins = playbooks / PLACE / "plugins"
     sources = [path for kind in ("modules", "module_utils") for path in plugins.glob(f"{kind}/**/*.py")]
     texts = {str(path.relative_to(playbooks / PLACE.parts[0])): path.read_text(encoding="utf-8") for path in sources}
@@ -162,13 +165,13 @@ def _ask(
 
 
 def read_answer(outcome: Outcome) -> Answer:
-    """What a machine said; whatever is no answer is a complaint."""
+    """What a machine answered; anything else is a complaint."""
     if outcome.status:
         return Answer(outcome.complaint, outcome.unreachable)
     try:
         data = json.loads(outcome.output)
         if data["schema"] != SCHEMA:
-            return Answer(f"its judge speaks {data['schema']}, this one {SCHEMA}")
+            return Answer(f"its drift check answers with schema {data['schema']}, expected {SCHEMA}")
         scopes = {
             name: Recorded(one["digest"], one["plan"], one["at"], one["items"], tuple(one["differences"]))
             for name, one in data.get("scopes", {}).items()
@@ -184,32 +187,32 @@ class HostSelection:
     def __init__(self, document: ConvergeDocument, secrets: Mapping[str, str], say: Callable[[str], None]) -> None:
         """`say` tells people.
 
-        Roles work on each machine by itself, so one can be left out that is as it was left, or does not answer. With a
-        playbook of the phase's own nobody is left out: keys are not rotated past a machine that is away.
+        Roles work on each machine by itself, so one can be skipped that matches its baseline, or does not answer. With a
+        playbook of the phase's own none is skipped: keys are not rotated past a machine that is away.
         """
         self.document = document
         self.say = say
         self.applies = document.playbook is None
         self.digests = wanted_digests(document.data, secrets) if self.applies else {}
         self.clean: dict[str, int] = {}
-        """Machines that are as they were left, with how many items were looked at."""
+        """Machines that match their baselines, with how many items were looked at."""
         self.unreachable: dict[str, str] = {}
         self.slurm_drifted = False
-        """Whether slurmctld works with something else than it was left with, on any of them."""
+        """Whether slurmctld works with another configuration than after the last run, on any of them."""
 
-    def select(self, names: set[str], *, judged: bool, invalidate: bool) -> set[str]:
+    def select(self, names: set[str], *, compare: bool, invalidate: bool) -> set[str]:
         """The machines among `names` that Ansible is needed for. With `invalidate`, their baselines are gone."""
-        if not self.applies or not names or not (judged or invalidate):
+        if not self.applies or not names or not (compare or invalidate):
             return names
         addresses = {name: self.document.addresses[name] for name in sorted(names)}
         scope = self.document.scope
-        if judged:
+        if compare:
             wanted = {name: {scope: self.digests[name][0]} for name in addresses}
-            answers = judge_all(self.document.connection, addresses, wanted, invalidate=invalidate)
+            answers = check_all(self.document.connection, addresses, wanted, invalidate=invalidate)
         else:
             answers = forget_all(self.document.connection, addresses, scope)
         for name, answer in answers.items():
-            recorded = answer.scopes.get(scope) if judged else None
+            recorded = answer.scopes.get(scope) if compare else None
             if answer.unreachable:
                 self.unreachable[name] = answer.complaint
             elif recorded and recorded.digest == self.digests[name][0] and not recorded.differences:
@@ -220,16 +223,19 @@ class HostSelection:
 
     def _tell(self, name: str, recorded: Recorded) -> None:
         if recorded.digest != self.digests[name][0]:
-            self.say(f"{name}: something else is planned than it was converged to")
+            self.say(f"{name}: the plan differs from what it was converged to")
         for difference in recorded.differences:
             self.slurm_drifted |= difference["kind"] == "slurm"
             self.say(f"{name}: {told(difference)}")
 
     def baseline(self, items: Mapping[str, list[dict[str, Any]]]) -> None:
-        """Baseline machines after a run that went well there, and say of which that wasn't possible."""
+        """Record baselines of machines after a run that went well there; say once for each reason where it failed."""
         if not items:
             return
+        failed: dict[str, list[str]] = {}
         for name, answer in record_all(self.document, items, self.digests).items():
             why = answer.complaint or "; ".join(told(one) for one in answer.refused)
             if why:
-                self.say(f"{name}: not recorded, so that the next run with --all works on it: {why}")
+                failed.setdefault(why, []).append(name)
+        for why, names in failed.items():
+            self.say(f"no baseline of {', '.join(fold(names))}, so drift there is not seen until the next run: {why}")

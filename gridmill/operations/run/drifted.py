@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gridmill.core.hostlist import names
 from gridmill.operations.record.ledger import Entry
 
-WORD = "GRIDMILL_DRIFT"
+DRIFT_ENV = "GRIDMILL_DRIFT"
 """`TIME EXPRESSIONS`; see components/drift.py. Not a digest of the phase: it concerns these machines only."""
 
 
@@ -23,9 +23,9 @@ class Drifted:
     @classmethod
     def take(cls) -> Drifted:
         """From the environment, which then no longer has it."""
-        at, _, expressions = os.environ.pop(WORD, "").partition(" ")
+        at, _, expressions = os.environ.pop(DRIFT_ENV, "").partition(" ")
         return cls(at, frozenset(names(expressions)))
 
     def open(self, entries: Mapping[str, Entry]) -> set[str]:
-        """Those that were not converged since. The engine keeps the word after a repair; then there are none."""
+        """Those that were not converged since: none after a repair, of which the engine keeps the previous input."""
         return {name for name in self.hosts if name in entries and entries[name].at <= self.at}

@@ -19,22 +19,22 @@ from gridmill.operations.document import ConvergeDocument
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import carried_secrets
 from gridmill.operations.record.lease import Lease, ask_lease_host
-from gridmill.operations.record.ledger import Entry, Ledger, departure, host_digests, subset
+from gridmill.operations.record.ledger import Entry, Ledger, host_digests, removal, subset
 from gridmill.operations.record.locks import exclusive
 from gridmill.operations.run.ansible import forget_runtime, run_playbook, runtime_directory
 from gridmill.operations.run.baselines import HostSelection
 from gridmill.operations.run.drifted import Drifted
-from gridmill.operations.run.pod_rollout import hit, left_drained, roll
+from gridmill.operations.run.pod_rollout import affected, left_drained, roll
 from gridmill.operations.run.results import RunResult
 
 HOSTS_IN_PROGRESS = 32
-"""Up to so many hosts the end of each is told; above, the summary says it."""
+"""Up to so many hosts, the end of each is reported; above, only the summary is."""
 ABANDON = "GRIDMILL_ABANDON"
 """Phases (a pod's key, `control`), separated by commas, whose machines are gone for good: removal then takes out of
 service what it reaches, names the rest, and does not fail."""
-WAY_OUT = (
-    "bring them back and run the same command again; if they are gone for good, {name}={scope} before the command "
-    "stops what can be reached, and forgets the rest"
+BRING_BACK = (
+    "bring them back and run the same command again; if they are gone for good, put {name}={scope} before the command: "
+    "it stops what can be reached, and forgets the rest"
 )
 LOG_BYTES = 4 << 20
 """Free space that a run needs for its log before it begins."""
@@ -63,20 +63,20 @@ class PhaseRun:
         digests: dict[str, str] | None = None,
         *,
         everything: bool = False,
-        judged: bool = False,
+        compare: bool = False,
         drifted: Drifted = Drifted(),  # noqa: B008 - frozen
     ) -> None:
         """`action` is apply, check (Ansible's check mode) or remove (the document's decommission playbook).
 
-        `digests` (of roles) count as part of what a host was converged to; `everything` asks no ledger, and `judged`
-        leaves out the hosts that are as they were left. Hosts that `drifted` are converged, too, if they still differ.
+        `digests` (of roles) count as part of what a host was converged to; `everything` asks no ledger, and `compare`
+        skips the hosts that match their baselines. Hosts that `drifted` are converged, too, if they still differ.
         """
         self.document = document
         self.action = action
         self.secrets = secrets
         self.digests = digests or {}
         self.everything = everything
-        self.judged = judged
+        self.compare = compare
         self.drifted = drifted
         self.reread = False
         """Whether slurmctld is to read its configuration anew, though no file of it changed."""
@@ -87,7 +87,7 @@ class PhaseRun:
 
     @property
     def place(self) -> str:
-        """Name of its lock and of its files in memory: a check holds nobody up who wants to apply."""
+        """Name of its lock and of its files in memory: a check does not block an apply."""
         return f"{self.document.scope}-check" if self.action == "check" else self.document.scope
 
     def run(self) -> int:
@@ -115,7 +115,7 @@ class PhaseRun:
     def _remove(self, lock: int) -> int:
         """Decommission; such a playbook says itself which hosts it works on."""
         for name, reason in sorted(self.document.data.get("maintenance", {}).items()):
-            self._say(f"{name} is left as it is: maintenance ({reason})")
+            self._say(f"{name} is skipped: maintenance ({reason})")
         abandoned = self.document.scope in os.environ.get(ABANDON, "").split(",")
         data, gone = self.document.data, ""
         if "controllers" in data:
@@ -130,7 +130,9 @@ class PhaseRun:
             self.result = RunResult.of(self.document.scope, [], "remove")
             return self._finish(0, log)
         if status or not self.result.ok:
-            self.result.way_out = WAY_OUT.format(name=ABANDON, scope=self.document.scope)
+            self.result.fix = BRING_BACK.format(name=ABANDON, scope=self.document.scope)
+        else:
+            self._say("services are stopped; logins, keys, sudo rules, packages and data stay on the machines")
         return self._finish(status, log)
 
     def _controller_gone(self) -> str:
@@ -145,28 +147,28 @@ class PhaseRun:
         """Converge all hosts of a phase that has no ledger."""
         data = self.document.data
         selection = HostSelection(self.document, self.secrets, self._say)
-        needed = self._select(selection, set(data["hosts"]), judged=self.judged or bool(self.drifted.hosts))
+        needed = self._select(selection, set(data["hosts"]), compare=self.compare or bool(self.drifted.hosts))
         status, log = 0, None
         if needed or not data["hosts"]:
             status, log = self._play(self.document.playbook, subset(data, needed), lock)
         self._record_baselines(selection)
         return self._finish(status, log)
 
-    def _select(self, selection: HostSelection, names: set[str], *, judged: bool) -> set[str]:
+    def _select(self, selection: HostSelection, names: set[str], *, compare: bool) -> set[str]:
         """The hosts that Ansible is needed for; of the others, the result knows."""
-        needed = selection.select(names, judged=judged, invalidate=self.action == "apply")
+        needed = selection.select(names, compare=compare, invalidate=self.action == "apply")
         self.reread = selection.slurm_drifted
         for name, items in selection.clean.items():
-            self.result.as_left(name, items)
+            self.result.record_as_left(name, items)
         for name, why in selection.unreachable.items():
             self.result.record({"event": "unreachable", "host": name, "task": "connect", "message": why})
             self._say(f"{name} FAILED in connect")
         if selection.clean:
-            self._say(f"{len(selection.clean)} hosts are as they were left")
+            self._say(f"{len(selection.clean)} hosts match their baselines and are skipped")
         return needed
 
     def _record_baselines(self, selection: HostSelection) -> None:
-        """Remember what the hosts are like that a run went well on."""
+        """Record baselines of the hosts on which the run went well."""
         if self.action == "apply":
             good = {name: host for name, host in self.result.hosts.items() if host.items and self.result.host_ok(name)}
             selection.baseline({name: host.items for name, host in good.items()})
@@ -174,7 +176,7 @@ class PhaseRun:
                 host.items = []
 
     def _converge_pod(self, lock: int) -> int:
-        """Converge the hosts that the change concerns, then take those out of service that left the plan."""
+        """Converge the hosts that the change concerns, then take hosts out of service that are no longer planned."""
         data = self.document.data
         ledger = Ledger(self.document)
         entries = ledger.read()
@@ -187,19 +189,19 @@ class PhaseRun:
         self.result.unchanged = sorted(set(digests) - todo)
         self.result.maintenance = data.get("maintenance", {})
         away = {name: replace(entry, digest="") for name, entry in entries.items() if name in self.result.maintenance}
-        departed = {
+        removed = {
             name: entry
             for name, entry in entries.items()
             if name not in digests and name not in away and self.document.decommission
         }
         if self.action == "check":
-            self.result.departed = sorted(departed)
+            self.result.removed = sorted(removed)
         for name, reason in sorted(self.result.maintenance.items()):
-            self._say(f"{name} is left out: maintenance ({reason})")
+            self._say(f"{name} is skipped: maintenance ({reason})")
         status, log = 0, None
         selection = HostSelection(self.document, self.secrets, self._say)
-        needed = self._select(selection, todo, judged=self.judged or bool(drifted))
-        rolled = self._hit(needed, set(selection.unreachable), entries, lock)
+        needed = self._select(selection, todo, compare=self.compare or bool(drifted))
+        rolled = self._affected(needed, set(selection.unreachable), entries, lock)
         at_once = needed - set(rolled)
         open_ = todo - set(rolled) - set(selection.clean)
         kept = {
@@ -210,11 +212,11 @@ class PhaseRun:
         kept |= {name: replace(kept[name], at=now) for name in drifted & set(selection.clean)}
 
         def play(names: set[str]) -> None:
-            """Converge these, and have the ledger and their baselines say how that ended."""
+            """Converge these, and record the result in the ledger and their baselines."""
             nonlocal status, log, kept
-            if self.action == "apply":  # a run that is killed must not leave the word of an earlier one
+            if self.action == "apply":  # a run that is killed must not leave the entries of an earlier one
                 kept |= {name: Entry(data["hosts"][name]["address"]) for name in names}
-                ledger.write({**departed, **kept})
+                ledger.write({**removed, **kept})
             ended, log = self._play(self.document.playbook, subset(data, names), lock)
             status = status or ended
             self._record_baselines(selection)
@@ -230,17 +232,17 @@ class PhaseRun:
         if rolled:
             roll(self.document, self.result, rolled, self.lease, play=play, say=self._say)
         if self.action == "apply":
-            if departed and status == 0:
-                status, log = self._take_leave(departed, lock)
-                departed = {}
+            if removed and status == 0:
+                status, log = self._take_out_of_service(removed, lock)
+                removed = {}
             if needed or kept != entries:
-                ledger.write({**departed, **kept})
+                ledger.write({**removed, **kept})
         return self._finish(status, log)
 
-    def _hit(self, todo: set[str], dead: set[str], entries: dict[str, Entry], lock: int) -> dict[str, str]:
-        """Nodes in service whose jobs the change would hit, with the reason: they are changed in waves.
+    def _affected(self, todo: set[str], dead: set[str], entries: dict[str, Entry], lock: int) -> dict[str, str]:
+        """Nodes in service whose jobs the change would affect, with the reason: they are changed in waves.
 
-        Dead ones are asked nothing; that an earlier rollout drained one and did not finish is remembered.
+        Dead ones are not asked; nodes that an earlier rollout drained and did not finish are among them.
         """
         compute = set(self.document.data["groups"].get("compute", {}).get("hosts", []))
         if self.action != "apply" or "rollout" not in self.document.data or not compute & set(entries):
@@ -252,26 +254,26 @@ class PhaseRun:
         self._say(f"what the change means for jobs on {', '.join(fold(serving))}")
         asking = BeforeWaves(self.document, "check", self.secrets, self.digests)
         asking.ask(serving, lock)
-        return cut_off | hit(asking.result, serving, self.document.feature_of)
+        return cut_off | affected(asking.result, serving, self.document.feature_of)
 
-    def _take_leave(self, departed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:
-        """Stop what runs jobs on machines that left the plan. One that is gone already is named, and forgotten."""
-        self._say(f"no longer planned: {', '.join(sorted(departed))}")
+    def _take_out_of_service(self, removed: dict[str, Entry], lock: int) -> tuple[int, Path | None]:
+        """Stop what runs jobs on machines that are no longer planned; one that is gone is named and forgotten."""
+        self._say(f"no longer planned: {', '.join(sorted(removed))}")
         before = self.result
         self.result = RunResult.of(self.document.scope, [], "remove")
         playbook = str(self.document.decommission)
-        _, log = self._play(playbook, departure(self.document.data, departed), lock, expected=[])
-        for name in sorted(departed):
+        _, log = self._play(playbook, removal(self.document.data, removed), lock, expected=[])
+        for name in sorted(removed):
             if not self.result.host_ok(name):
-                self._say(f"{name} could not be asked to stop; it is out of Slurm, and still holds the cluster's key")
-        before.departed = sorted(departed)
+                self._say(f"{name} does not answer: it is removed from Slurm, and still holds the cluster's key")
+        before.removed = sorted(removed)
         self.result = before
         return 0, log
 
     def _play(
         self, playbook: str | None, data: dict[str, Any], lock: int, expected: list[str] | None = None
     ) -> tuple[int, Path | None]:
-        """Run a playbook over `data`; its hosts must all be heard of, unless `expected` says otherwise."""
+        """Run a playbook over `data`; all its hosts must report, unless `expected` says otherwise."""
         self.result.expect(list(data["hosts"]) if expected is None else expected)
         log = self._log_path()
         more: dict[str, Any] = {"fence_token": self.lease.token} if self.lease else {}
@@ -294,14 +296,14 @@ class PhaseRun:
         """Print the summary or the complaint, and keep the report."""
         seconds = time.monotonic() - self.started
         if self.lease:
-            self.result.way_out = self.lease.lost or self.result.way_out
+            self.result.fix = self.lease.lost or self.result.fix
             self.lease.outcome = self.result.outcome(status, seconds)
         self._write_report(status, seconds, str(log or ""))
         if status == 0 and self.result.ok:
             name = str(log.relative_to(state_directory())) if log else ""
             print(masked(json.dumps(self.result.summary(seconds, name)), self.secrets))
             return 0
-        print(masked(self.result.complaint(status, str(log)), self.secrets), file=sys.stderr)
+        print(masked(self.result.complaint(status, str(log or ""), self.document.site), self.secrets), file=sys.stderr)
         return 1
 
     def _write_report(self, status: int, seconds: float, log: str) -> None:
@@ -342,7 +344,11 @@ class PhaseRun:
             for note in event["notes"]:
                 self._say(f"{event['host']}: {note}")
         elif event.get("event") == "stats" and len(self.result.hosts) <= HOSTS_IN_PROGRESS:
-            self._say(f"{event['host']} done, {event['changed']} changed")
+            self._say(f"{event['host']} {self._done(event['changed'])}")
+
+    def _done(self, changed: int) -> str:
+        """How the end of a host is reported."""
+        return f"checked, {changed} would change" if self.action == "check" else f"done, {changed} changed"
 
     def _idle(self) -> None:
         self._say(f"{self.result.role}: {self.result.task}" if self.result.task else "starting")

@@ -1,4 +1,4 @@
-"""A pod's phase over nodes that run jobs: which of them its change would hit, and those changed a wave at a time."""
+"""A pod's phase over nodes that run jobs: whose jobs its change would affect, and those nodes changed in waves."""
 
 from __future__ import annotations
 
@@ -8,34 +8,32 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gridmill.core.impact import hits_jobs
+from gridmill.core.impact import affects_jobs
 from gridmill.core.windows import closed
 from gridmill.operations.document import ConvergeDocument
 from gridmill.operations.hosts.reboots import reboot
 from gridmill.operations.preview.impact import impact_of
 from gridmill.operations.record.lease import Lease
-from gridmill.operations.run.results import HostResult, RunResult
+from gridmill.operations.run.results import CONNECT, HostResult, RunResult
 from gridmill.operations.run.rollout import REASON, Outcome, Rollout, Settings
 from gridmill.operations.slurm.control import SlurmControl
 
-UNREACHABLE = "connect: "
 PAUSE_POLL_S = 10.0
 
 Play = Callable[[set[str]], None]
 """Converges hosts, and records what came of it."""
 
 
-def hit(predicted: RunResult, names: set[str], feature_of: Callable[[str], str]) -> dict[str, str]:
-    """Those nodes whose predicted change would hit jobs, with the reason; a node that could not be predicted is one.
+def affected(predicted: RunResult, names: set[str], feature_of: Callable[[str], str]) -> dict[str, str]:
+    """Those nodes whose predicted change would affect jobs, with the reason; a node that could not be predicted is one.
 
-    `feature_of` says which feature from elsewhere brings a role.
-
-    A node that does not answer is none: it is tried with the others, fails, and holds nobody up.
+    `feature_of` says which feature from elsewhere brings a role. A node that does not answer is not among them: it is
+    tried with the others, fails, and delays none of them.
     """
     found: dict[str, str] = {}
     for name in sorted(names):
         host = predicted.hosts[name]
-        if any(failure.startswith(UNREACHABLE) for failure in host.failures):
+        if any(failure.startswith(CONNECT) for failure in host.failures):
             continue
         if host.failures or not host.finished:
             found[name] = "what the change does there could not be predicted"
@@ -43,7 +41,7 @@ def hit(predicted: RunResult, names: set[str], feature_of: Callable[[str], str])
         for change in host.changes:
             role, _, task = change.partition(" : ")
             impact = impact_of(role, task, host.what.get(change, []), feature_of(role))
-            if hits_jobs(impact.impact):
+            if affects_jobs(impact.impact):
                 found[name] = impact.why
                 break
     return found
@@ -52,7 +50,7 @@ def hit(predicted: RunResult, names: set[str], feature_of: Callable[[str], str])
 def left_drained(document: ConvergeDocument, compute: set[str], todo: set[str]) -> dict[str, str]:
     """Nodes that an earlier rollout drained and did not finish, with why they are changed in a wave again.
 
-    One that it did finish, and was cut off before it was taken back, is taken back.
+    One that it did finish, and was cut off before it resumed it, is resumed.
     """
     slurm = slurm_of(document)
     mine = {name for name, reason in slurm.drained().items() if reason.startswith(REASON)} & compute
@@ -67,7 +65,7 @@ def slurm_of(document: ConvergeDocument) -> SlurmControl:
 
 
 def settings_of(data: Mapping[str, Any]) -> Settings:
-    """The document's word on rollouts."""
+    """The document's settings for rollouts."""
     return Settings(
         steps=tuple(data["waves"]),
         failures=data["failures"],
@@ -86,7 +84,7 @@ class PodMachines:
         self._play = play
 
     def change(self, nodes: list[str]) -> Mapping[str, str]:
-        """Converge and verify these; what is wrong by node. What an earlier pass changed stays told."""
+        """Converge and verify these; what is wrong by node. Changes of an earlier pass stay in the result."""
         for name in nodes:
             before = self._result.hosts.get(name, HostResult())
             self._result.hosts[name] = HostResult(changes=before.changes, what=before.what)
@@ -129,10 +127,10 @@ def roll(
     document: ConvergeDocument, result: RunResult, nodes: Mapping[str, str], lease: Lease | None, *, play: Play,
     say: Callable[[str], None],
 ) -> Outcome:  # fmt: skip
-    """Change these nodes (with why jobs would be hit) a wave at a time, and tell the result what was not done."""
+    """Change these nodes (with why jobs would be affected) in waves, and record in the result what was not done."""
     data = document.data["rollout"]
     reasons = "; ".join(sorted(set(nodes.values())))
-    say(f"{len(nodes)} nodes are changed in waves, free of jobs: {reasons}")
+    say(f"{len(nodes)} nodes are drained and changed in waves: {reasons}")
     rollout = Rollout(
         settings_of(data), slurm_of(document), PodMachines(document, result, play), say, halted=Halt(data, lease, say)
     )

@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gridmill.core.hostlist import fold
+from gridmill.operations.hosts.ssh import connection_fix
 
 RESULT_SCHEMA = "gridmill.result/v1"
 REPORT_SCHEMA = "gridmill.report/v1"
+CONNECT = "connect: "
+"""Begins the failure of a host that could not be reached."""
 
 
 @dataclass
@@ -29,7 +32,7 @@ class HostResult:
     notes: list[str] = field(default_factory=list)
     """What people should know though nothing is wrong: what was there before, a reboot that is due."""
     items: list[dict[str, Any]] = field(default_factory=list)
-    """What the tasks manage on this host, for its baseline; no part of the report."""
+    """What the tasks manage on this host, for its baseline; not part of the report."""
 
     @property
     def failed_checks(self) -> list[dict[str, Any]]:
@@ -39,24 +42,24 @@ class HostResult:
 
 @dataclass
 class RunResult:
-    """One run over the hosts of a document; hosts that say nothing at all have failed."""
+    """One run over the hosts of a document; hosts that report nothing have failed."""
 
     scope: str
     hosts: dict[str, HostResult]
     action: str = "apply"
-    """`apply` must have checked every host; in `check` mode findings are told and only failures count; `remove` has
+    """`apply` must have checked every host; in `check` mode findings are reported and only failures count; `remove` has
     nothing to check."""
     unchanged: list[str] = field(default_factory=list)
-    """Hosts that the ledger says are as planned; nobody asked them."""
-    judged: list[str] = field(default_factory=list)
-    """Hosts that are as they were left, as their judge says."""
-    departed: list[str] = field(default_factory=list)
-    """Hosts that left the plan and were taken out of service."""
+    """Hosts that are as planned by the ledger; not asked."""
+    as_left: list[str] = field(default_factory=list)
+    """Hosts that match their baselines; skipped."""
+    removed: list[str] = field(default_factory=list)
+    """Hosts that are no longer planned and were taken out of service."""
     maintenance: dict[str, str] = field(default_factory=dict)
-    """Hosts that are being worked on, with the reason; nobody asked them."""
+    """Hosts in maintenance, with the reason; not asked."""
     unfinished: dict[str, str] = field(default_factory=dict)
     """Nodes whose change was put off, with the reason; the same command goes on with them."""
-    way_out: str = ""
+    fix: str = ""
     """What a person can do when the run cannot be completed."""
     role: str = ""
     task: str = ""
@@ -69,20 +72,20 @@ class RunResult:
         """An empty result for these hosts."""
         return cls(scope, {host: HostResult() for host in hosts}, action)
 
-    def as_left(self, name: str, items: int) -> None:
-        """This host was judged: so many items are as they were left, and nothing is done."""
-        text = f"{items} items as they were left"
+    def record_as_left(self, name: str, items: int) -> None:
+        """This host matches its baseline in so many items, and nothing is done."""
+        text = f"{items} items as recorded"
         check = {"check": "baseline", "ok": True, "expected": text, "found": text}
         self.hosts[name] = HostResult(finished=True, checks=[check])
-        self.judged.append(name)
+        self.as_left.append(name)
 
     def expect(self, hosts: list[str]) -> None:
-        """These hosts must be heard of."""
+        """These hosts must report."""
         for host in hosts:
             self.hosts.setdefault(host, HostResult())
 
     def host_ok(self, name: str) -> bool:
-        """Whether this host was heard of and is ok."""
+        """Whether this host reported and is ok."""
         return name in self.hosts and self._ok(self.hosts[name])
 
     def record(self, event: dict[str, Any]) -> None:
@@ -122,7 +125,7 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every host that was expected or heard of is ok."""
+        """Whether every host that was expected or reported is ok."""
         return not self.unfinished and all(self._ok(host) for host in self.hosts.values())
 
     def problem(self, name: str) -> str:
@@ -145,7 +148,7 @@ class RunResult:
 
     def unreached(self) -> str:
         """Hosts that are not ok, by name."""
-        return ", ".join(sorted(name for name, host in self.hosts.items() if not self._ok(host))) or "nobody"
+        return ", ".join(sorted(name for name, host in self.hosts.items() if not self._ok(host))) or "none"
 
     def summary(self, seconds: float, log: str) -> dict[str, Any]:
         """The one JSON line of a run that went well; small, since it stays in Pulumi's state."""
@@ -164,8 +167,8 @@ class RunResult:
                 for name, host in self.hosts.items()
             },
             **({"unchanged": len(self.unchanged)} if self.unchanged else {}),
-            **({"judged": len(self.judged)} if self.judged else {}),
-            **({"departed": self.departed} if self.departed else {}),
+            **({"asLeft": len(self.as_left)} if self.as_left else {}),
+            **({"removed": self.removed} if self.removed else {}),
             **({"maintenance": self.maintenance} if self.maintenance else {}),
             **({"data": data} if data else {}),
             "seconds": round(seconds, 1),
@@ -185,14 +188,14 @@ class RunResult:
             "hosts": {name: {"ok": self._ok(host), **_told(host)} for name, host in self.hosts.items()},
             "unchanged": self.unchanged,
             "unfinished": self.unfinished,
-            "judged": self.judged,
-            "departed": self.departed,
+            "asLeft": self.as_left,
+            "removed": self.removed,
             "maintenance": self.maintenance,
             "log": log,
         }
 
     def outcome(self, status: int, seconds: float) -> dict[str, Any]:
-        """What the journal is told: few words, however many the hosts."""
+        """The journal's entry: short, however many hosts there are."""
         failed = sorted(name for name, host in self.hosts.items() if not self._ok(host))
         changed = sorted(name for name, host in self.hosts.items() if host.changed)
         return {
@@ -200,18 +203,22 @@ class RunResult:
             "hosts": len(self.hosts),
             "changed": fold(changed),
             "failed": fold(failed),
-            "departed": fold(self.departed),
+            "removed": fold(self.removed),
             "unchanged": len(self.unchanged),
             "unfinished": fold(self.unfinished),
             "seconds": round(seconds, 1),
         }
 
-    def complaint(self, status: int, log: str) -> str:
-        """What a person needs when it went wrong: host, task or check, what was expected and found, and the log."""
+    def complaint(self, status: int, log: str, site: str = "SITE") -> str:
+        """What a person needs when it went wrong: host, task or check, what was expected and found, what would fix a
+        connection, and the log, where there is one."""
         lines = [f"{self.scope}: not ok"]
         good = sum(self._ok(host) for host in self.hosts.values())
         for name, host in self.hosts.items():
-            lines += [f"  {name}: {failure}" for failure in host.failures]
+            for failure in host.failures:
+                lines.append(f"  {name}: {failure}")
+                if failure.startswith(CONNECT):
+                    lines.append(f"    fix: {connection_fix(failure)} `gridmill preflight {site}` checks every machine")
             lines += [f"  {name}: check {_check_text(check)}" for check in host.failed_checks]
             if not host.finished and not host.failures and not host.failed_checks:
                 lines.append(f"  {name}: did not finish (playbook status {status}, last task: {self.task or 'none'})")
@@ -221,10 +228,10 @@ class RunResult:
             if host.finished and not host.failures and not host.checks and not self._ok(host)
         ]
         lines += [f"  {name}: {reason}" for name, reason in sorted(self.unfinished.items())]
-        if self.way_out:
-            lines.append(f"  way out: {self.way_out}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
         lines.append(f"  {good} of {len(self.hosts)} hosts ok; the same command completes the run")
-        lines.append(f"  log: {log}")
+        lines += [f"  log: {log}"] if log else []
         return "\n".join(lines)
 
 

@@ -68,7 +68,7 @@ def parse_drained(output: str) -> dict[str, str]:
             case [_, _, _]:
                 continue
             case _:
-                raise OperationError(f"sinfo said {line!r}, which is no node")
+                raise OperationError(f"sinfo said {line!r}, which is not a node")
     return found
 
 

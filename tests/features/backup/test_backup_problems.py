@@ -22,7 +22,7 @@ ELSEWHERE = "/var/backups/gridmill"
          "remove it, make a new pair with age-keygen, and put its public key here"),
         (f"recipients: [{RECIPIENT[:-1]}q]", "backup.recipients[0]", "age1fn4e4jphe38xp0jzq03a… has a wrong checksum",
          "copy it again; a character is wrong"),
-        ("recipients: [ssh-ed25519 AAAA]", "backup.recipients[0]", "ssh-ed25519 AAAA is no recipient",
+        ("recipients: [ssh-ed25519 AAAA]", "backup.recipients[0]", "ssh-ed25519 AAAA is not a recipient",
          "age-keygen -o identity.txt makes one"),
         ("recipients: []", "backup.recipients", "`a list` is not valid", ""),
         ("keep: 3", "backup.recipients", "missing", "add it"),

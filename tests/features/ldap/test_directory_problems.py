@@ -12,7 +12,7 @@ from gridmill.features.ldap.problems import certificates
 from gridmill.kernel.definition import Definition
 from gridmill.load import build_definition, load_definition
 from tests.conftest import ROOT
-from tests.core.test_problems import LAB, Case, changed, judge, problems_of
+from tests.core.test_problems import LAB, Case, changed, check_case, problems_of
 
 BODY = base64.encodebytes(b"no certificate of anybody, but the right shape").decode()
 PEM = f"-----BEGIN CERTIFICATE-----\n{BODY}-----END CERTIFICATE-----\n"
@@ -64,7 +64,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_directory_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
 def with_file(tmp_path: Path, text: str) -> tuple[Problem, ...]:

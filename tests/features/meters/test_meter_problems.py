@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_problems import Case, judge
+from tests.core.test_problems import Case, check_case
 
 PDUS = (("          r1: {}\n", "          r1: {pdus: {A: pdu-3x63a, B: pdu-3x63a}}\n"),)
 SNMP = "snmp: {secretFile: /etc/secret}, "
@@ -35,12 +35,12 @@ CASES = [
     meter("unknown SKU", "of: A, sku: eastron-sdm63, address: 198.18.0.33", ".sku", "unknown SKU eastron-sdm63",
           "did you mean eastron-sdm630?"),
     meter("a PDU as its meter", "of: A, sku: pdu-3x63a, address: 198.18.0.33", ".sku", "unknown SKU pdu-3x63a",
-          "add a file for it beside the stack, in skus/meters/"),
+          "add that file"),
     meter("no address", f"of: A, {SDM}", ".address", "missing", "add it"),
     meter("a name", f"of: A, {SDM}, address: meter-1", ".address", "meter-1 is not an address"),
     meter("a network", f"of: A, {SDM}, address: 198.18.0.32/24", ".address", "198.18.0.32/24 is not an address"),
-    meter("this machine", f"of: A, {SDM}, address: 127.0.0.1", ".address", "127.0.0.1 is no address of a meter"),
-    meter("everybody", f"of: A, {SDM}, address: 224.0.0.1", ".address", "224.0.0.1 is no address of a meter"),
+    meter("this machine", f"of: A, {SDM}, address: 127.0.0.1", ".address", "127.0.0.1 is not an address of a meter"),
+    meter("everybody", f"of: A, {SDM}, address: 224.0.0.1", ".address", "224.0.0.1 is not an address of a meter"),
     meter("the gateway", f"of: A, {SDM}, address: 198.18.0.1", ".address",
           "198.18.0.1 is the first address of the supernet"),
     meter("among machines", f"of: A, {SDM}, address: 198.18.4.65", ".address",
@@ -70,11 +70,11 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_meter_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)
 
 
 def test_a_pdu_that_is_not_there(tmp_path: Path) -> None:
     case = meter("no PDU", f"of: pod-a/r1/B, {SDM}, address: 198.18.0.33", ".of", "pod-a/r1 has no PDU on feed B",
                  "B under pdus of r1")  # fmt: skip
     pdu = ((PDUS[0][0], PDUS[0][1].replace(", B: pdu-3x63a", "")),)
-    judge(Case(case.name, case.old, case.new, case.path, case.message, case.hint, also=pdu), tmp_path)
+    check_case(Case(case.name, case.old, case.new, case.path, case.message, case.hint, also=pdu), tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_problems import Case, judge
+from tests.core.test_problems import Case, check_case
 
 
 def network(name: str, line: str, path: str, message: str, hint: str = "") -> Case:
@@ -24,10 +24,10 @@ CASES = [
     Case("one /64 for all", "supernet6: 2001:2::/56", "supernet6: 2001:2::/64", "network.supernet6",
          "2001:2::/64 is too small for pods of /64", "a larger supernet6"),
     Case("link-local supernet6", "supernet6: 2001:2::/56", "supernet6: fe80::/56", "network.supernet6",
-         "fe80::/56 is no network for machines",
+         "fe80::/56 is not a network for machines",
          "a /48 below fd00::/8 with 40 random bits (RFC 4193), or what your provider gave you"),
     Case("supernet6 from documentation", "supernet6: 2001:2::/56", "supernet6: 2001:db8::/48", "network.supernet6",
-         "2001:db8::/48 is no network for machines",
+         "2001:db8::/48 is not a network for machines",
          "a /48 below fd00::/8 with 40 random bits (RFC 4193), or what your provider gave you"),
     Case("pod outside of supernet6", "supernet6: 2001:2::/56", "supernet6: 2001:2::/63\n      podPrefix: 23", "pods.pod-c",
          "pod number 3 is outside of 2001:2::/63 in blocks of /64", "a larger supernet6, or a smaller `index`",
@@ -47,18 +47,18 @@ CASES = [
             "198.18.0.0/25 holds 198.18.0.1, the first address of the supernet", "a later part of block 0"),
     network("VLAN as option", "vlans: {-oob: {id: 30}}", "vlans.-oob", "as a key, `-oob` is not valid"),
     network("time server with an option", 'timeServers: ["ntp.example.net iburst prefer"]', "timeServers[0]",
-            "ntp.example.net iburst prefer is no time server"),
+            "ntp.example.net iburst prefer is not a time server"),
     network("time server with a line", 'timeServers: ["ntp.example.net\\nallow 0/0"]', "timeServers[0]",
-            "ntp.example.net\\nallow 0/0 is no time server"),
+            "ntp.example.net\\nallow 0/0 is not a time server"),
     network("time server with a bad address", "timeServers: [10.0.0.300]", "timeServers[0]",
-            "10.0.0.300 is no time server"),
+            "10.0.0.300 is not a time server"),
     network("time server with a zone", 'timeServers: ["fe80::1%eth0"]', "timeServers[0]",
-            "fe80::1%eth0 is no time server"),
+            "fe80::1%eth0 is not a time server"),
     network("record of a machine", "records: {pod-a-r1-u40: 198.18.0.9}", "records.pod-a-r1-u40",
             "pod-a-r1-u40 is a machine's own name", "another name"),
     network("record of a service", "records: {login: 198.18.0.9}", "records.login", "login is a name that Gridmill gives",
             "another name"),
-    network("alias of nobody", "records: {git: pod-a-r1-u41}", "records.git", "pod-a-r1-u41 is no machine of this site",
+    network("alias of nobody", "records: {git: pod-a-r1-u41}", "records.git", "pod-a-r1-u41 is not a machine of this site",
             "its address"),
     network("record with a newline", 'records: {git: "198.18.0.9\\n198.18.0.10 x"}', "records.git",
             "198.18.0.9\\n198.18.0.10 x is neither address nor machine"),
@@ -71,4 +71,4 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_network_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)

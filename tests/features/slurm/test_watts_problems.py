@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.test_problems import Case, judge
+from tests.core.test_problems import Case, check_case
 
 SCHEDULED = (("    pods:\n", "    power: {feeds: {A: {}}, scheduled: true}\n    pods:\n"),)
 
@@ -14,10 +14,10 @@ CASES = [
     Case("scheduled in words", "    pods:\n", "    power: {feeds: {A: {}}, scheduled: slurm}\n    pods:\n",
          "power.scheduled", "`slurm` is not valid"),
     Case("not even one node at work", "pue: 1.25}", "pue: 1.25, contract: {firm: 15 kW}}", "grid.contract.firm",
-         "17.75 kW, 2.75 kW over the contracted power with one node of gpu at work, 15 kW",
+         "needs 17.75 kW; limit: 15 kW, the contracted power with one node of gpu at work",
          "a cap of 425 W per GPU (power.caps)", "contract: {firm", SCHEDULED),
     Case("not even all idle", "pue: 1.25}", "pue: 1.25, contract: {firm: 7 kW}}", "grid.contract.firm",
-         "17.75 kW, 10.75 kW over the contracted power with one node of gpu at work, 7 kW",
+         "needs 17.75 kW; limit: 7 kW, the contracted power with one node of gpu at work",
          "move nodes elsewhere: 2 of gpu (sim-dgx-h100) alone are too many", "contract: {firm", SCHEDULED),
     Case("nothing to hold back", "sku: sim-dgx-h100,", "sku: sim-mgmt, services: [compute],", "power.scheduled",
          "no group of GPU nodes runs jobs, so there is nothing that Slurm could hold back", "remove the line",
@@ -27,4 +27,4 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_definition_names_its_problem(case: Case, tmp_path: Path) -> None:
-    judge(case, tmp_path)
+    check_case(case, tmp_path)

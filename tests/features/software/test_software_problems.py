@@ -232,7 +232,7 @@ SCRATCH: dict[str, Any] = {"kind": "moosefs", "of": "store", "replicas": 1}
         (
             {"volume": "tools"},
             {},
-            ("volume", "tools is no volume", "one of scratch", "such as `volume: scratch`"),
+            ("volume", "tools is not a volume", "one of scratch", "such as `volume: scratch`"),
         ),
         (
             {"volume": "home"},
@@ -249,7 +249,7 @@ SCRATCH: dict[str, Any] = {"kind": "moosefs", "of": "store", "replicas": 1}
             {"more": {**SCRATCH, "readOnly": True}},
             (
                 "volume",
-                "nobody may write on more",
+                "more is read-only",
                 "one of scratch",
                 "remove readOnly of more, or name another volume",
             ),
@@ -290,7 +290,7 @@ def test_toolkits_of_a_site_without_storage(data: dict[str, Any], root: Path) ->
     del data["storage"]
     assert (f"{NVIDIA}.cuda.toolkit", "no volume for toolkits") in [one[:2] for one in problems(data, root)]
     data["software"]["nvidia"]["cuda"]["volume"] = "scratch"
-    assert (f"{NVIDIA}.cuda.volume", "scratch is no volume", "add it under storage.volumes") in problems(data, root)
+    assert (f"{NVIDIA}.cuda.volume", "scratch is not a volume", "add it under storage.volumes") in problems(data, root)
 
 
 def test_versions_that_the_source_does_not_offer(data: dict[str, Any], root: Path) -> None:
@@ -366,7 +366,7 @@ def test_nvidias_own_key_is_told_by_the_catalogue(data: dict[str, Any], root: Pa
         ({"trusted": True}, "trusted", "unknown key"),
         ({"key": "../../id_ed25519.asc"}, "key", "`../../id_ed25519.asc` is not valid"),
         ({"origin": "NVIDIA, n=trixie"}, "origin", "`NVIDIA, n=trixie` is not valid"),
-        ({"fingerprint": "8793F200"}, "fingerprint", "8793F200 is no fingerprint"),
+        ({"fingerprint": "8793F200"}, "fingerprint", "8793F200 is not a fingerprint"),
         ({"suites": []}, "suites", "`a list` is not valid"),
         ({"suites": ["../x"]}, "suites[0]", "`../x` is not valid"),
         ({"suites": ["trixie"]}, "components", "a suite without components"),

@@ -17,7 +17,7 @@ AT = "storage.volumes.scratch"
 CASES = [
     Case("no group", SCRATCH, "scratch: {kind: moosefs, replicas: 1}", f"{AT}.of", "missing", "add it"),
     Case("unknown group", SCRATCH, "scratch: {kind: moosefs, of: stores, replicas: 1}", f"{AT}.of",
-         "stores is no group of any pod", "name a group whose service is storage"),
+         "stores is not a group of any pod", "name a group whose service is storage"),
     Case("group without storage", SCRATCH, "scratch: {kind: moosefs, of: gpu, replicas: 1}", f"{AT}.of",
          "gpu has no storage nodes", "name a group whose service is storage"),
     Case("more copies than nodes", SCRATCH, "scratch: {kind: moosefs, of: store}", f"{AT}.replicas",
@@ -33,7 +33,7 @@ CASES = [
          "name the groups that can under `clients`, or use moosefs"),
     Case("unknown kind", SCRATCH, "scratch: {kind: zfs}", f"{AT}.kind", "`zfs` is not valid"),
     Case("master elsewhere", "      volumes:\n", "      servers: {store: {master: pod-a-r1-u01}}\n      volumes:\n",
-         "storage.servers.store.master", "pod-a-r1-u01 is no node of store", "", "pod-a-r1-u01"),
+         "storage.servers.store.master", "pod-a-r1-u01 is not a node of store", "", "pod-a-r1-u01"),
     Case("several nodes without a master", "at: [r1/u38]", "at: [r1/u38, r1/u36]", "storage.servers.store.master",
          "store has several nodes, and none is the master",
          "`store: {master: pod-a-r1-u36}` under storage.servers", "    storage:"),
@@ -91,7 +91,7 @@ CASES = [
     Case("external without source", SCRATCH, "scratch: {kind: external, type: lustre}", f"{AT}.source", "missing",
          "add it"),
     Case("external of another notation", SCRATCH, "scratch: {kind: external, type: lustre, source: filer.example/x}",
-         f"{AT}.source", "filer.example/x is no source of lustre"),
+         f"{AT}.source", "filer.example/x is not a source of lustre"),
     Case("external with shell", SCRATCH, 'scratch: {kind: external, type: nfs4, source: "a:/$(touch x)"}', f"{AT}.source",
          "`a:/$(touch x)` is not valid"),
     Case("external served by us", SCRATCH, EXTERNAL + ", of: store}", f"{AT}.of", "a volume of kind external has no of",
@@ -99,7 +99,7 @@ CASES = [
     Case("source of our own volume", SCRATCH, SCRATCH.replace("}", ", source: 'a:/b'}"), f"{AT}.source",
          "a volume of kind moosefs has no source", "remove it"),
     Case("unknown client", SCRATCH, SCRATCH.replace("}", ", clients: [gpus]}"), f"{AT}.clients[0]",
-         "gpus is no group of any pod"),
+         "gpus is not a group of any pod"),
 ]  # fmt: skip
 
 

@@ -41,7 +41,7 @@ class InventoryModule(BaseInventoryPlugin):
             secrets = json.loads(secrets_file.read_text(encoding="utf-8")) if secrets_file.exists() else {}
             self._fill(document, secrets)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AnsibleParserError(f"{path} is no converge document: {error!r}") from error
+            raise AnsibleParserError(f"{path} is not a converge document: {error!r}") from error
 
     def _fill(self, document: dict[str, Any], secrets: dict[str, str]) -> None:
         connection = document["connection"]

@@ -1,5 +1,5 @@
 #!/usr/bin/python
-"""Ansible module: runs acceptance jobs through Slurm and judges what they did and how they were booked."""
+"""Ansible module: runs acceptance jobs through Slurm and checks what they did and how they were booked."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def carry_out(one: acceptance.Job, identifier: str, until: float) -> tuple[list[
         run(["scancel", identifier])
         numbers = [number for number in others.output.split() if number != identifier]
         return [acceptance.unfinished(one, identifier, queue, len(numbers))], record
-    checks: list[Check] = acceptance.judge(one, identifier, record)
+    checks: list[Check] = acceptance.checks_of(one, identifier, record)
     return checks, record
 
 

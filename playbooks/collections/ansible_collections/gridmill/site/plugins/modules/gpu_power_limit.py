@@ -63,7 +63,7 @@ def main() -> None:
             answer = run(["nvidia-smi", f"--id={index}", f"--power-limit={wanted}"])
             if not answer.ok:
                 said = " ".join((answer.output or answer.error).split())
-                module.fail_json(msg=f"GPU {index} takes no limit of {wanted} W: {said}")
+                module.fail_json(msg=f"GPU {index} rejected power limit {wanted} W: {said}")
     lines = [f"+GPU {index}: {wanted} W\n" for index, wanted in apart.items()]
     module.exit_json(changed=bool(apart), gpus=list(apart), diff={"prepared": "".join(lines)})
 

@@ -164,12 +164,12 @@ class Change:
                 f"toolkit {version} is without {', '.join(files)} of {name}" for name, files in sorted(left_out.items())
             ]
             with as_user(self.owner):
-                self._in_force(version, new, toolkits.manifest(version, taken, left_out))
+                self._apply(version, new, toolkits.manifest(version, taken, left_out))
         finally:
             with as_user(self.owner), suppress(OSError):
                 shutil.rmtree(new)
 
-    def _in_force(self, version: str, new: Path, manifest: bytes) -> None:
+    def _apply(self, version: str, new: Path, manifest: bytes) -> None:
         made = new / "root" / f"{toolkits.PLACE}{version}"
         compiler = made / "bin" / "nvcc"
         if not compiler.is_file() or not compiler.stat().st_mode & 0o111:

@@ -1,12 +1,12 @@
 #!/usr/bin/python
-"""Ansible module: a Slurm configuration that was tried before it is put in force."""
+"""Ansible module: a Slurm configuration that was tried before it is applied."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gridmill.site.plugins.module_utils.slurm.config import stop_needed
+from ansible_collections.gridmill.site.plugins.module_utils.slurm.config import setting_changes, stop_needed
 from ansible_collections.gridmill.site.plugins.module_utils.slurm.removal import (
     JOB_FORMAT,
     LEAVING_REASON,
@@ -21,7 +21,7 @@ from ansible_collections.gridmill.site.plugins.module_utils.system.commands impo
 
 DOCUMENTATION = r"""
 module: slurm_configuration
-short_description: Tries, writes and puts in force a Slurm configuration
+short_description: Tries, writes and applies a Slurm configuration
 description:
   - A changed configuration is first tried by a real slurmctld in namespaces of its own (no network, no /run, its own
     state), in check mode too. What it refuses is never written.
@@ -47,7 +47,7 @@ author: [Gridmill]
 """
 
 EXAMPLES = r"""
-- name: Put the configuration in force
+- name: Apply the configuration
   gridmill.site.slurm_configuration:
     files:
       slurm.conf: "{{ lookup('ansible.builtin.template', 'slurm.conf.j2') }}"
@@ -181,6 +181,7 @@ def main() -> None:
             }
             for name, text in changed.items()
         ]
+        + [{"prepared": f"~{line}\n"} for line in setting_changes(present["slurm.conf"] or "", files["slurm.conf"])]
         + [
             {"prepared": f"+{what} {name}\n"}
             for what, names in (("drain", nodes.drain), ("undrain", nodes.undrain))

@@ -27,7 +27,7 @@ module: systemd_unit
 short_description: Restarts or reloads a unit whose files changed since it read them
 description:
   - Takes the place of a handler, which is lost with the run that should have called it. Compares the files' change
-    times with the start of the unit and with a note of what was put in force, so that any later run sees what is open.
+    times with the start of the unit and with a note of what was applied, so that any later run sees what is open.
   - Reads units again first when systemd says that they changed on disk.
   - Leaves a unit alone that is not running, unless O(started) says that it is to run.
   - In check mode nothing was written that could be looked at, so O(pending_change) says whether a task before this
@@ -39,12 +39,12 @@ options:
     type: str
     required: true
   restart:
-    description: Files that only a restart puts in force. One that does not exist counts for nothing.
+    description: Files that only a restart applies. One that does not exist counts for nothing.
     type: list
     elements: path
     default: []
   reload:
-    description: Files that a reload puts in force.
+    description: Files that a reload applies.
     type: list
     elements: path
     default: []
@@ -64,7 +64,7 @@ EXAMPLES = r"""
   ansible.builtin.template: {src: site.conf.j2, dest: /etc/dnsmasq.d/site.conf, mode: "0644"}
   register: __role_configuration
 
-- name: Put the configuration in force and start dnsmasq
+- name: Apply the configuration and start dnsmasq
   gridmill.site.systemd_unit:
     unit: dnsmasq
     restart: [/etc/dnsmasq.d/site.conf]

@@ -54,7 +54,7 @@ class Receiver:
         self.source = source
         self.out = out
         if not NAME.match(request["name"]) or not NAME.match(request["run"]):
-            raise RefusedError("a name that is none")
+            raise RefusedError("invalid name")
         self.state = Path(request["state"])
         self.place = Path(request["runtime"]) / "bundle" / request["name"]
         self.unit = f"gridmill-{request['name']}"
@@ -121,7 +121,7 @@ class Receiver:
     def code(self, digest: str) -> Path | None:
         """Code that is here already, undamaged; unpacked in memory, where Python also keeps what it compiles of it."""
         if not DIGEST.match(digest):
-            raise RefusedError("a digest that is none")
+            raise RefusedError("invalid digest")
         kept = self.state / "bundle" / f"{digest}.zip"
         if not kept.exists() or hashlib.sha256(content := kept.read_bytes()).hexdigest() != digest:
             return None

@@ -143,7 +143,7 @@ def counted(record: dict[str, str], asked: int) -> str:
     return str(found) if 0 <= found <= _MOST_COUNTED and found != asked else "none counted"
 
 
-def judge(one: Job, identifier: str, record: dict[str, str]) -> list[Check]:
+def checks_of(one: Job, identifier: str, record: dict[str, str]) -> list[Check]:
     """Every check of a job that has ended."""
     prefix = f"job {one.name} ({identifier})"
     state, gpus = record.get("State", "unknown"), tres(record.get("AllocTRES", "")).get("gres/gpu", "none")

@@ -88,7 +88,7 @@ def _in_range(cells: tuple[str, ...], low: float, high: float, default: float) -
 
 
 def power_limit(wanted: dict[str, Any], run: Run) -> Check:
-    """Every GPU's limit in force is `watts`."""
+    """Every GPU's limit is `watts`."""
     watts = int(wanted["watts"])
     rows, problem = query(run, ["index", "power.limit", "power.default_limit"])
     apart = limits_apart(rows, watts)

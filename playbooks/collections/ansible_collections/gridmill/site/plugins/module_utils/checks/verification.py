@@ -56,7 +56,7 @@ SERVICES: dict[str, CheckFunction] = {
     "slurm_node": slurm.node,
     "slurm_partition": slurm.partition,
     "accounting": slurm.accounting,
-    "slurm_keys": slurm_keys.in_force,
+    "slurm_keys": slurm_keys.read_by_daemon,
     "slurm_watts": slurm_watts.check,
 }
 KNOWN = {**HARDWARE, **SERVICES}

@@ -1,6 +1,6 @@
 """Toolkits on a volume: what lies there, what is to be put there and to be taken away, and the links to it.
 
-<directory>/12.8                     a link to the toolkit in force: moved in one step
+<directory>/12.8                     a link to the current toolkit: moved in one step
 <directory>/.12.8-<digest>/          a toolkit; the digest is that of its manifest, so one that was tampered with,
                                      or is not whole, or is somebody else's, is not taken for ours
 <directory>/.new-12.8/               one that is being made; what a killed run left of it goes with the next run

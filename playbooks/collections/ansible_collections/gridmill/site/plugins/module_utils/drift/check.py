@@ -1,8 +1,8 @@
-"""The judge: looks at everything that roles manage on this machine in one go, and says what is not as it was left.
+"""The drift check: looks at everything that roles manage on this machine, and says what differs from its baseline.
 
-After a run that went well, the runner has the judge *baseline* the machine: observe every item and keep what was seen.
-Later it *judges*: observes again, and compares. Baselines are root's alone, and hold of files and passwords only hashes
-with a salt of the machine's own. Judging changes nothing.
+After a run that went well, the runner has a *baseline* recorded: every item is observed, and what was seen is kept.
+Later the items are observed again and *compared*. Only root can read baselines; of files and passwords they hold hashes
+with a salt of the machine's own. Comparing changes nothing.
 
 Kinds of items (watched.py makes them, observer.py looks at them):
   file      type, mode, owner and content of a path (`sha1`: what the task wrote, checked when recording)
@@ -13,7 +13,7 @@ Kinds of items (watched.py makes them, observer.py looks at them):
   password  the password of an account
   module    a call of one of our modules, which would change nothing
   slurm     what slurmctld works with
-  never     never in order: machines with such an item aren't recorded
+  never     cannot be observed: machines with such an item have no baseline
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def baseline(request: dict[str, Any], root: Path = Path("/"), ask: Run = run) ->
 
 
 def written_by_others(item: Item, root: Path) -> str:
-    """Whether a file is no longer what the task wrote: somebody was faster than the baseline."""
+    """Whether a file is no longer what the task wrote: changed before the baseline was recorded."""
     if item["kind"] != "file" or "sha1" not in item:
         return ""
     content = (root / item["name"].lstrip("/")).read_bytes()
@@ -109,11 +109,11 @@ def written_by_others(item: Item, root: Path) -> str:
     return "" if same else "was changed after the run wrote it"
 
 
-def judge(request: dict[str, Any], root: Path = Path("/"), ask: Run = run) -> dict[str, Any]:
+def compared(request: dict[str, Any], root: Path = Path("/"), ask: Run = run) -> dict[str, Any]:
     """Compare the scopes that are asked for (by default all) with what the machine is like.
 
     `digests` says which digest a scope is to have. With `invalidate`, a scope that differs is forgotten: a run follows,
-    and one that is killed must not leave the word of an earlier one.
+    and one that is killed must not leave the baseline of an earlier one.
     """
     state = read(root)
     digests = request.get("digests")
@@ -138,7 +138,7 @@ def judge(request: dict[str, Any], root: Path = Path("/"), ask: Run = run) -> di
 
 
 def forget(scopes: set[str], root: Path = Path("/")) -> None:
-    """Take back the word on these scopes."""
+    """Remove the baselines of these scopes."""
     if scopes and (root / STATE).exists():
         with alone(root):
             state = read(root)
@@ -153,4 +153,4 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
     if request["action"] == "forget":
         forget(set(request["scopes"]))
         return {"schema": SCHEMA}
-    return judge(request)
+    return compared(request)

@@ -149,7 +149,7 @@ class Observer:
         except Ended as ended:
             answer = ended.answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the machine is not as it should be
-            return None, f"cannot be judged: {type(error).__name__}: {error}"
+            return None, f"cannot be checked: {type(error).__name__}: {error}"
         else:
             return None, "gave no answer"
         if answer.get("failed"):
@@ -187,8 +187,19 @@ def told(answer: Mapping[str, Any]) -> str:
     differences = answer.get("diff") or []
     differences = differences if isinstance(differences, list) else [differences]
     lines = [line for one in differences for line in str(one.get("prepared", "")).splitlines() if line]
-    lines += [f"{one['before'].strip()} -> {one['after'].strip()}" for one in differences if "before" in one]
+    if not lines:
+        lines = [changed_lines(one["before"], one["after"]) for one in differences if "before" in one]
     return "would do: " + ("; ".join(" ".join(line.split()) for line in lines) or "change something")
+
+
+def changed_lines(before: str, after: str) -> str:
+    """The first lines that differ in two texts, and how many more there are."""
+    old, new = before.splitlines(), after.splitlines()
+    gone = [line for line in old if line not in new]
+    come = [line for line in new if line not in old]
+    more = max(len(gone), len(come)) - 1
+    first = f"{(gone or ['nothing'])[0].strip()} -> {(come or ['nothing'])[0].strip()}"
+    return f"{first} and {more} more lines" if more > 0 else first
 
 
 def compare(item: Item, before: Any, after: Any) -> str:

@@ -1,4 +1,4 @@
-"""Stands for AnsibleModule when the judge calls a module in check mode, within its own process."""
+"""Stands for AnsibleModule when the drift check calls a module in check mode, within its own process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Ended(Exception):  # noqa: N818 - how a module ends, well or not
 
 
 class AnsibleModule:
-    """Has the arguments of the call that is judged; always in check mode."""
+    """Has the arguments of the call that is checked; always in check mode."""
 
     given: dict[str, Any] = {}  # noqa: RUF012 - set before each call
 

@@ -1,9 +1,9 @@
 """What a task manages on a machine, from its module, its arguments and its result: pure.
 
-The callback plugin collects these items while roles run; the judge (check.py) then looks at them all in one go. An item
+The callback plugin collects these items while roles run; the drift check (check.py) then looks at all of them. An item
 is a dictionary with `kind` and `name`; kinds are described in check.py.
 
-Modules of ours that only compare in check mode, and whose arguments hold no secret, are their own judges: the item is
+Modules of ours that only compare in check mode, and whose arguments hold no secret, check themselves: the item is
 the call itself. What many tasks have in common (files, packages, units) is looked at together, which is faster.
 """
 
@@ -47,7 +47,7 @@ SELF_CHECKING = frozenset(
         "volume_mounts",
     }
 )
-"""Modules that the judge calls as they were called, in check mode."""
+"""Modules that the drift check calls as they were called, in check mode."""
 
 NOTHING_TO_WATCH: dict[str, str] = {
     "fence": "keeps the token of the newest run, which changes with each",
@@ -58,7 +58,7 @@ NOTHING_TO_WATCH: dict[str, str] = {
     "stat": "only reads",
     "meta": "steers the play",
 }
-"""Modules that manage nothing, each with the reason why the judge leaves them out."""
+"""Modules that manage nothing, each with the reason why the drift check skips them."""
 
 NEVER: dict[str, str] = {
     "acceptance": "runs jobs, which say nothing lasting about the machine",
@@ -172,7 +172,7 @@ def _slurm_configuration(arguments: Mapping[str, Any], result: Mapping[str, Any]
     names = [*(arguments.get("files") or {}), ".reconfigure-pending"]
     files: list[Item] = [{"kind": "file", "name": f"{directory}/{name}"} for name in names]
     lasting = {**arguments, "reread": False}  # an order, of this run only
-    return [*files, *_call("slurm_configuration", lasting), {"kind": "slurm", "name": "configuration in force"}]
+    return [*files, *_call("slurm_configuration", lasting), {"kind": "slurm", "name": "loaded configuration"}]
 
 
 def _command(arguments: Mapping[str, Any], result: Mapping[str, Any]) -> list[Item]:

@@ -73,3 +73,37 @@ def complaints(lines: list[str]) -> list[str]:
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def setting_changes(before: str, after: str) -> list[str]:
+    """Parameters and partitions that differ between two slurm.conf, with their old and new values. Nodes are not told:
+    a change of one is a change of the machine. Of a file that is new, nothing is told."""
+    old, new = _settings(before), _settings(after)
+    changes = []
+    for name in sorted({*old, *new}) if before else ():
+        was, becomes = old.get(name, {}), new.get(name, {})
+        head = f"{name}: " if name else ""
+        if name and not (was and becomes):
+            changes.append(f"{name} {'added' if becomes else 'removed'}")
+            continue
+        changes += [
+            f"{head}{key} {was.get(key, 'not set')} -> {becomes.get(key, 'not set')}"
+            for key in sorted({*was, *becomes})
+            if was.get(key) != becomes.get(key)
+        ]
+    return changes
+
+
+def _settings(text: str) -> dict[str, dict[str, str]]:
+    """Parameters by `partition NAME`, and those of the cluster under an empty name."""
+    found: dict[str, dict[str, str]] = {"": {}}
+    for line in _lines(text):
+        words = [word.partition("=") for word in line.split()]
+        if words[0][0] in {"NodeName", "Include"}:
+            continue
+        if words[0][0] == "PartitionName":
+            found[f"partition {words[0][2]}"] = {key: value for key, _, value in words[1:]}
+        else:
+            key, _, value = line.strip().partition("=")
+            found[""][key] = value
+    return found

@@ -87,10 +87,10 @@ def drop(found: KeySet, epoch: int) -> KeySet:
     return KeySet({epoch: found.keys[epoch]}, epoch)
 
 
-def in_force(wanted: dict[str, Any], run: Run, path: Path = Path("/etc/slurm/slurm.jwks")) -> Check:
+def read_by_daemon(wanted: dict[str, Any], run: Run, path: Path = Path("/etc/slurm/slurm.jwks")) -> Check:
     """The daemon `unit` has read the keys as they are now; that of `epoch` is among them, and signs if `signing`."""
     unit, epoch = str(wanted["unit"]), int(wanted["epoch"])
-    expected = f"epoch {epoch} {'signs' if wanted.get('signing') else 'accepted'}, in force"
+    expected = f"epoch {epoch} {'signs' if wanted.get('signing') else 'accepted'}, read by the daemon"
     answer = run(["systemctl", "show", "--timestamp=us+utc", "--property=ExecMainStartTimestamp", unit])
     try:
         keys = parse(path.read_text(encoding="utf-8"))
@@ -102,6 +102,6 @@ def in_force(wanted: dict[str, Any], run: Run, path: Path = Path("/etc/slurm/slu
         ok = epoch in keys.keys and (keys.signing == epoch or not wanted.get("signing")) and started >= written
         others = ", ".join(str(one) for one in sorted(keys.keys) if one != keys.signing)
         found = f"epoch {keys.signing} signs" + (f", {others} accepted" if others else "")
-        found += ", in force" if started >= written else f", not read by {unit} yet"
+        found += ", read by the daemon" if started >= written else f", not read by {unit} yet"
     hint = f"systemctl status {unit} on this host"
     return result(f"slurm_keys {unit}", ok=ok, expected=expected, found=found, hint=hint)

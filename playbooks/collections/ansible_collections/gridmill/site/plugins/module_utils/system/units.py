@@ -1,7 +1,7 @@
 """Whether a running unit has read its files as they are now: pure, over times, and a note of what was put in force.
 
-A file is in force when it has not changed since the unit started, or when it is the very file that an earlier run put
-in force and noted. Change times (ctime) count: packages and copies keep modification times of long ago.
+A file is applied when it has not changed since the unit started, or when it is the very file that an earlier run put
+applied and noted. Change times (ctime) count: packages and copies keep modification times of long ago.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def parse_unit(output: str, clock: Clock) -> Unit:
     """From `systemctl show --timestamp=us+utc` with PROPERTIES.
 
     A clock that was set after the unit started makes the two times that systemd keeps disagree; then the earlier one
-    counts, so that a file may be put in force once too often, and never once too little.
+    counts, so that a file may be applied once too often, and never once too little.
     """
     fields = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
     ago = clock.monotonic - int(fields.get("InactiveExitTimestampMonotonic") or 0) * MICROSECOND
@@ -103,7 +103,7 @@ def fingerprint(path: Path) -> Fingerprint | None:
 
 
 def outdated(found: Mapping[str, Fingerprint | None], noted: Mapping[str, Fingerprint], started: int) -> list[str]:
-    """Files that changed since the unit started, and that no run has put in force since."""
+    """Files that changed since the unit started, and that no run has applied since."""
     return [
         name
         for name, print_ in found.items()
@@ -112,7 +112,7 @@ def outdated(found: Mapping[str, Fingerprint | None], noted: Mapping[str, Finger
 
 
 def noted_in(note: Path) -> dict[str, tuple[int, int]]:
-    """What earlier runs put in force since the machine started; an unreadable note counts as none."""
+    """What earlier runs applied since the machine started; an unreadable note counts as none."""
     try:
         return {name: (int(value[0]), int(value[1])) for name, value in json.loads(note.read_text("utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError, LookupError):
