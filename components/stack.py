@@ -15,7 +15,7 @@ from gridmill.policies.organisation import passphrase_problems
 
 SECRETS = {
     "breakGlassPasswordHash": "base_break_glass_password_hash",
-    "directoryBindSecret": "ldap_client_bind_secret",
+    "ldapBindSecret": "ldap_client_bind_secret",
 }
 """Secret keys of the stack's configuration, and the roles' variables that they become."""
 
@@ -56,10 +56,10 @@ def stack_secrets(definition: Definition) -> dict[str, pulumi.Output[str]]:
     missing that the definition needs."""
     config = pulumi.Config()
     found = {variable: config.get_secret(key) for key, variable in SECRETS.items()}
-    directory = definition.site.access.directory
-    if directory and directory.bind_dn and found["ldap_client_bind_secret"] is None:
-        command = f"pulumi config set --secret directoryBindSecret --stack {definition.site.name}"
-        raise pulumi.RunError(f"access.directory.bindDn: no password; {command}")
+    ldap = definition.site.ldap
+    if ldap and ldap.bind_dn and found["ldap_client_bind_secret"] is None:
+        command = f"pulumi config set --secret ldapBindSecret --stack {definition.site.name}"
+        raise pulumi.RunError(f"ldap.bindDn: no password; {command}")
     return {variable: secret for variable, secret in found.items() if secret is not None}
 
 

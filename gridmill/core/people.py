@@ -28,7 +28,7 @@ def people(site: Site) -> dict[str, Person]:
 def numbers(site: Site) -> dict[str, int]:
     """User IDs by login name of everybody who may use the site: its own people, and those that it takes from a
     directory."""
-    others = site.access.directory.users if site.access.directory else {}
+    others = site.ldap.users if site.ldap else {}
     return {name: one.uid for name, one in others.items()} | {name: one.uid for name, one in people(site).items()}
 
 

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from gridmill.core.base import FilePath, Part, UserName
 from gridmill.core.errors import printable
-from gridmill.features.ldap.section import FIRST_NUMBER, LAST_NUMBER, Directory
+from gridmill.features.ldap.section import FIRST_NUMBER, LAST_NUMBER
 
 _KEY_TYPES = (
     "ssh-ed25519",
@@ -97,7 +97,5 @@ class Access(Part):
     """People who run jobs, by login name."""
     groups: Annotated[dict[UserName, Group], Field(default_factory=dict)]
     """Groups of people by name."""
-    directory: Directory | None = None
-    """An LDAP directory with more users; without it those of the stack are all."""
     bootstrap: Bootstrap
     """The login that Ansible uses."""

@@ -15,6 +15,7 @@ from gridmill.core.sections.pods import Pod
 from gridmill.core.sections.power import Power
 from gridmill.features.backup.section import Backup
 from gridmill.features.kernel.section import Kernel
+from gridmill.features.ldap.section import Ldap
 from gridmill.features.slurm.section import Scheduler
 from gridmill.features.software.section import Software
 from gridmill.features.storage.section import Storage
@@ -52,7 +53,7 @@ Consent = Literal["accounting", "moosefs", "slurm"]
 class Site(Part):
     """One typed definition of a whole site, as it stands under `gridmill:site` in `Pulumi.<site>.yaml`."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     """Version of this schema."""
     name: SiteName
     """Name of the site, and of its Slurm cluster."""
@@ -68,6 +69,8 @@ class Site(Part):
     """Addresses and names."""
     access: Access
     """People and logins."""
+    ldap: Ldap | None = None
+    """An LDAP directory with more users; without it those of the stack are all."""
     backup: Backup | None = None
     """Backups of the controller. Without them, a controller that is lost takes accounting and queued jobs along."""
     software: Software

@@ -31,7 +31,7 @@ class DirectoryPlan:
 def plan_directory(definition: Definition) -> DirectoryPlan | None:
     """The plan of a checked definition; None without a directory."""
     site = definition.site
-    directory = site.access.directory
+    directory = site.ldap
     if directory is None:
         return None
     return DirectoryPlan(

@@ -47,7 +47,7 @@ class DirectoryUser(Part):
     """`uidNumber` in the directory; compared on every machine."""
 
 
-class Directory(Part):
+class Ldap(Part):
     """An LDAP directory with users (RFC 2307: uid, uidNumber, gidNumber, sshPublicKey), read by sssd on every machine.
     Administrators stay in the stack, so that they get in while it is away."""
 
@@ -59,7 +59,7 @@ class Directory(Part):
     """File in `inventories/<site>/keys/` with the certificates of the authority that signs the servers'; without it
     those count that the machines' distribution trusts."""
     bind_dn: DistinguishedName | None = None
-    """Who asks; its password is the secret `directoryBindSecret` beside the site object. None asks anonymously."""
+    """Who asks; its password is the secret `ldapBindSecret` beside the site object. None asks anonymously."""
     schema_: Annotated[Literal["rfc2307", "rfc2307bis"], Field(alias="schema")] = "rfc2307"
     """How groups name their members: `memberUid` (rfc2307), or `member` (rfc2307bis)."""
     login_groups: Annotated[list[UserName], Field(min_length=1)]

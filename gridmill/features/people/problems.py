@@ -44,20 +44,21 @@ def _name_problems(site: Site) -> list[Problem]:
     reserved = RESERVED_NAMES | {site.access.bootstrap.user}
     owners: dict[str, str] = {}
     for kind, names in (
-        ("admins", site.access.admins),
-        ("users", site.access.users),
-        ("directory.users", site.access.directory.users if site.access.directory else {}),
-        ("groups", site.access.groups),
+        ("access.admins", site.access.admins),
+        ("access.users", site.access.users),
+        ("ldap.users", site.ldap.users if site.ldap else {}),
+        ("access.groups", site.access.groups),
     ):
+        groups = kind == "access.groups"
         for name in names:
-            path: Path = ("access", *kind.split("."), name)
+            path: Path = (*kind.split("."), name)
             if name in reserved:
-                what, expected = ("group", "a group of people") if kind == "groups" else ("login", "a person's login")
+                what, expected = ("group", "a group of people") if groups else ("login", "a person's login")
                 problems.append(Problem(path, f"{name} is a system {what}", expected, "another name"))
             first = owners.setdefault(name, kind)
             if first != kind:
-                hint = "everybody has a group of the own name; another name" if kind == "groups" else "keep one of them"
-                problems.append(Problem(path, f"{name} stands under access.{first} too", "each name once", hint))
+                hint = "everybody has a group of the own name; another name" if groups else "keep one of them"
+                problems.append(Problem(path, f"{name} stands under {first} too", "each name once", hint))
     problems += [
         Problem(("scheduler", "accounts", name), f"{name} is reserved", "an account of your own", "another name")
         for name in site.scheduler.accounts
@@ -73,8 +74,8 @@ def _number_problems(site: Site) -> list[Problem]:
         *((("access", "admins", name, "uid"), name, admin.uid) for name, admin in access.admins.items()),
         *((("access", "users", name, "uid"), name, user.uid) for name, user in access.users.items()),
         *(
-            (("access", "directory", "users", name, "uid"), name, user.uid)
-            for name, user in (access.directory.users if access.directory else {}).items()
+            (("ldap", "users", name, "uid"), name, user.uid)
+            for name, user in (site.ldap.users if site.ldap else {}).items()
         ),
         *((("access", "groups", name, "gid"), f"group {name}", group.gid) for name, group in access.groups.items()),
     ]

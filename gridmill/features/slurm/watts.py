@@ -66,7 +66,7 @@ def plan_watts(site: Site, catalog: Catalog, caps: Caps) -> WattsPlan | None:
     limit, contract = meter_limit_w(site), site.grid.contract
     held = [one for one in machines if one.held]
     by_partition = {
-        name: [one for one in held if one.group == partition.of]
+        name: [one for one in held if one.group in partition.node_groups]
         for name, partition in sorted(site.scheduler.partitions.items())
     }
     return WattsPlan(
