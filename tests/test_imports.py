@@ -24,11 +24,12 @@ WALKERS = FEATURES | {
     "gridmill.schema",
     "gridmill.policies",
 }
-PURE = WALKERS | {"gridmill.compare", "gridmill.report"}
+PURE = WALKERS | {"gridmill.migration", "gridmill.compare", "gridmill.report"}
 
 ALLOWED: dict[str, set[str]] = {
     "gridmill.core": {"gridmill.features"},
     "gridmill.catalog": CORE,
+    "gridmill.migration": CORE,
     "gridmill.power": CATALOG,
     "gridmill.kernel": POWER | {"gridmill.features"},
     "gridmill.features": KERNEL,

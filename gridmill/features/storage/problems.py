@@ -182,8 +182,9 @@ def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -
             return
     if volume.kind == "moosefs" and volume.served_by not in _with_master(site) and len(nodes) > 1:
         servers = ("storage", "servers", volume.served_by, "master")
-        yield Problem(servers, f"{volume.served_by} has several nodes, and none is the master", f"one of {', '.join(nodes)}",
-                      f"`{volume.served_by}: {{master: {nodes[0]}}}` under storage.servers")  # fmt: skip
+        message = f"{volume.served_by} has several nodes, and none is the master"
+        hint = f"`{volume.served_by}: {{master: {nodes[0]}}}` under storage.servers"
+        yield Problem(servers, message, f"one of {', '.join(nodes)}", hint)
 
 
 def _judged(group: str, site: Site, catalog: Catalog) -> bool:
