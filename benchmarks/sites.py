@@ -36,7 +36,9 @@ def site(nodes: int, name: str) -> dict[str, Any]:
         "name": name,
         "grid": {"connection": f"{megavolts:.0f} MVA", "pue": PUE},
         "network": {"supernet": f"10.0.0.0/{supernet}", "podPrefix": POD_PREFIX, "domain": f"{name}.example"},
-        "scheduler": {"partitions": {"h100": {"of": "h100", "default": True}, "h200": {"of": "h200"}}},
+        "scheduler": {
+            "partitions": {"h100": {"nodeGroups": ["h100"], "default": True}, "h200": {"nodeGroups": ["h200"]}}
+        },
         "pods": {f"pod-{number}": pod(number, size) for number, size in enumerate(sizes, 1)},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from gridmill.catalog import load_catalog
 from gridmill.core.errors import Path as ProblemPath
 from gridmill.core.errors import Problem, ProblemsError, printable
+from gridmill.core.schema_version import SITE_KEY, secret_name_problems, version_problem, with_new_name
 from gridmill.core.secrets import secret_problems
 from gridmill.core.sections.like import resolve_likes
 from gridmill.core.sections.machines import LARGEST_LIST, ListedMachine, parse_machine_list
@@ -23,7 +25,6 @@ from gridmill.problems import check
 from gridmill.registry import features
 from gridmill.site import site_model
 
-SITE_KEY = "gridmill:site"
 LARGEST_KEY = 65536
 """Characters of a key file; vendors' keys have 2 to 5 thousand."""
 
@@ -91,7 +92,8 @@ def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:
         raise ProblemsError([problem.located(file, document.lines)])
     prefix = ("config", SITE_KEY)
     lines = {key[2:]: line for key, line in document.lines.items() if key[:2] == prefix}
-    return _examine(dates_as_written(config[SITE_KEY]), path.parent, file, lines)
+    around = [problem.located(file, document.lines) for problem in secret_name_problems(config, file)]
+    return _examine(dates_as_written(config[SITE_KEY]), path.parent, file, lines, around)
 
 
 def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemPath, int] | None = None) -> Definition:
@@ -102,7 +104,12 @@ def build_definition(data: Any, root: Path, file: str = "", lines: dict[ProblemP
     return definition
 
 
-def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) -> tuple[Definition, list[Problem]]:
+def _examine(
+    data: Any, root: Path, file: str, lines: dict[ProblemPath, int], around: Sequence[Problem] = ()
+) -> tuple[Definition, list[Problem]]:
+    """`around`: what is wrong around the site, in the same file."""
+    if older := version_problem(data, file):
+        raise ProblemsError([older.located(file, lines)])
     secrets = list(secret_problems(data))
     whole, unlike = resolve_likes(data)
     try:
@@ -113,9 +120,9 @@ def _examine(data: Any, root: Path, file: str, lines: dict[ProblemPath, int]) ->
     unfilled = {problem.path[:2] for problem in unlike}  # what such a pod lacks, the other one would have said
     untyped = [problem for problem in untyped if problem.message != "missing" or problem.path[:2] not in unfilled]
     named = {problem.path for problem in secrets}
-    placed = (written(problem, data) for problem in [*unlike, *untyped])
+    placed = (written(with_new_name(problem), data) for problem in [*unlike, *untyped])
     problems = [*secrets, *(problem for problem in placed if problem.path not in named)]
-    problems = [problem.located(file, lines) for problem in problems]
+    problems = [*around, *(problem.located(file, lines) for problem in problems)]
     if site is None or not has(site, "name"):
         raise ProblemsError(problems)
     beside = root / "inventories" / site.name

@@ -26,11 +26,12 @@ WALKERS = REGISTRY | {
     "gridmill.documents",
     "gridmill.schema",
 }
-PURE = WALKERS | {"gridmill.compare", "gridmill.report"}
+PURE = WALKERS | {"gridmill.migration", "gridmill.compare", "gridmill.report"}
 
 ALLOWED: dict[str, set[str]] = {
-    "gridmill.core": {"gridmill.features.ldap.section"},
+    "gridmill.core": set(),
     "gridmill.catalog": CORE,
+    "gridmill.migration": CORE,
     "gridmill.power": CATALOG,
     "gridmill.kernel": POWER,
     "gridmill.features": KERNEL,

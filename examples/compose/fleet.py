@@ -43,7 +43,7 @@ def definition(row: Row) -> dict[str, Any]:
     """The whole site, with the keys of a stack file."""
     domain = f"{row.name}.example"
     return {
-        "schemaVersion": 1,
+        "schemaVersion": 2,
         "location": {"country": "NL", "municipality": row.municipality, "timezone": "Europe/Amsterdam"},
         "operator": {"name": "Example Mills B.V.", "contact": f"noc@{domain}"},
         "grid": {"connection": row.connection, "pue": 1.25},
@@ -62,7 +62,7 @@ def definition(row: Row) -> dict[str, Any]:
             "slurm": {"version": "24.11"},
         },
         "scheduler": {
-            "partitions": {"gpu": {"of": "gpu", "default": True, "maxTime": "2-00:00:00"}},
+            "partitions": {"gpu": {"nodeGroups": ["gpu"], "default": True, "maxTime": "2-00:00:00"}},
             "accounts": {"research": {"description": "Research group", "users": sorted(ADMINS)}},
         },
         "pods": {

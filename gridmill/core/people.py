@@ -25,13 +25,6 @@ def people(site: Site) -> dict[str, Person]:
     return {**site.access.users, **site.access.admins}
 
 
-def numbers(site: Site) -> dict[str, int]:
-    """User IDs by login name of everybody who may use the site: its own people, and those that it takes from a
-    directory."""
-    others = site.access.directory.users if site.access.directory else {}
-    return {name: one.uid for name, one in others.items()} | {name: one.uid for name, one in people(site).items()}
-
-
 def nearest(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint with the known name that is most like `name`."""
     near = difflib.get_close_matches(name, list(known), n=1)

@@ -20,6 +20,7 @@ from gridmill.load import check_name, load_definition
 from gridmill.operations.commands import backup as backup_cli
 from gridmill.operations.commands import forget as forget_cli
 from gridmill.operations.commands import growth as growth_cli
+from gridmill.operations.commands import migrate as migrate_cli
 from gridmill.operations.commands import power as power_cli
 from gridmill.operations.commands.policy import add_policy_arguments, policy_data, policy_table, violations
 from gridmill.operations.commands.rollout import ORDERS, SAID, order
@@ -271,6 +272,13 @@ def render(options: argparse.Namespace) -> int:
     return 0
 
 
+def migrate(options: argparse.Namespace) -> int:
+    """Rewrite a stack file of an older version in place; with --check say what would change, status 1 if anything."""
+    data, text = migrate_cli.migrate_file(_stack_file(options.stack), check=options.check)
+    _print(data, options, text)
+    return 0 if data["ok"] else 1
+
+
 def schema(options: argparse.Namespace) -> int:
     """Print the JSON Schema of the stack definition."""
     print(_schema_text(site_schema()), end="")
@@ -294,6 +302,7 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
     show_power: power_cli.add_power_arguments,
     apply_plan: apply.add_apply_arguments,
     forget_stack: forget_cli.add_forget_arguments,
+    migrate: migrate_cli.add_migrate_arguments,
 }
 """What commands take that are told by the modules that carry them out."""
 
@@ -301,6 +310,7 @@ BEFORE_STACK: dict[str, Callable[[argparse.ArgumentParser], None]] = {"ci": add_
 """Arguments that stand before the stack, by command."""
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
+    "migrate": (migrate, "rewrite a stack file of an older schemaVersion in place; comments and order stay"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
     "power": (
         show_power,

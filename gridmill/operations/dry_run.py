@@ -84,7 +84,7 @@ class DryRun(PhaseRun):
         return found
 
     def _play(
-        self, playbook: str, data: dict[str, Any], lock: int, expected: list[str] | None = None
+        self, playbook: str | None, data: dict[str, Any], lock: int, expected: list[str] | None = None
     ) -> tuple[int, Path | None]:
         """Skip machines that do not answer."""
         self.unreached |= self._silent(data["hosts"])

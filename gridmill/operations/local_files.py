@@ -8,7 +8,8 @@ from shlex import quote
 
 from gridmill.features.meters.plan import MetersPlan
 from gridmill.kernel.site_plan import SitePlan
-from gridmill.operations.document import on_this_machine, plan_connection
+from gridmill.operations.directories import on_this_machine
+from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
 from gridmill.operations.inspect.meters import snmp_configuration, snmp_secret_file
 from gridmill.operations.inspect.preflight import HERE, Finding

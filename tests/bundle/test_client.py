@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from gridmill.operations.bundle import client as module
+from gridmill.operations.bundle.ansible_internals import PACKAGE as ANSIBLE
 from gridmill.operations.bundle.client import Client, Job, Where
-from gridmill.operations.bundle.code import ANSIBLE, Object, code_of
+from gridmill.operations.bundle.code import Object, code_of
 from gridmill.operations.bundle.manifest import bundle_of
 from gridmill.operations.bundle.steps import HostSteps, Step
 from gridmill.operations.document import Connection

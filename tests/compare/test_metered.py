@@ -149,7 +149,7 @@ def test_the_status_warns_above_what_is_allocated_and_near_the_limit(lab_plan: S
 def test_a_feed_with_a_meter_of_its_own_and_a_pdu_of_one_phase(root: Path, tmp_path: Path) -> None:
     text = (root / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     shutil.copytree(root / "inventories" / "lab", tmp_path / "inventories" / "lab")
-    text = text.replace("{of: pod-a/r1/A, sku: sim-pdu-meter", "{of: A, sku: sim-main-meter")
+    text = text.replace("{measures: pod-a/r1/A, sku: sim-pdu-meter", "{measures: A, sku: sim-main-meter")
     path = tmp_path / "Pulumi.lab.yaml"
     text = text.replace("plan: n-1 ", "plan: n ").replace("B: pdu-3x63a", "B: pdu-1x32a")
     path.write_text(text.replace("650 W", "300 W").replace("at: [r1/u1, r1/u9]", "at: [r1/u1]"), encoding="utf-8")

@@ -217,7 +217,7 @@ def test_arguments_that_cannot_be(recorder: Recorder, lab: dict[str, Any]) -> No
 def test_secrets_that_are_unknown_or_missing(recorder: Recorder, lab: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "inventories" / "lab" / "keys").mkdir(parents=True)
     shutil.copytree(ROOT / "inventories" / "lab" / "skus", tmp_path / "inventories" / "lab" / "skus")
-    lab["access"]["directory"] = {
+    lab["ldap"] = {
         "uris": ["ldaps://ldap.lab.test"], "base": "dc=lab,dc=test", "bindDn": "cn=reader,dc=lab,dc=test",
         "loginGroups": ["people"],
     }  # fmt: skip
@@ -226,8 +226,8 @@ def test_secrets_that_are_unknown_or_missing(recorder: Recorder, lab: dict[str, 
     assert "2 problems in the secrets of site lab" in text and not recorder.resources
     assert "secrets.breakGlasPasswordHash: no secret of a site" in text
     assert "did you mean breakGlassPasswordHash?" in text
-    assert "secrets.directoryBindSecret: missing" in text
-    assert "pulumi config set --secret gridmill:directoryBindSecret --stack prod" in text
+    assert "secrets.ldapBindSecret: missing" in text
+    assert "pulumi config set --secret gridmill:ldapBindSecret --stack prod" in text
 
 
 @pulumi.runtime.test

@@ -108,7 +108,7 @@ def definition(places: list[tuple[int, int]]) -> Definition:
         _DATA.update(yaml.safe_load(PLAIN_LAB)["config"]["gridmill:site"])
         del _DATA["storage"]
     data = copy.deepcopy(_DATA)
-    data["scheduler"]["partitions"] = {"cpu": {"of": "cpu", "maxTime": "1:00:00"}}
+    data["scheduler"]["partitions"] = {"cpu": {"nodeGroups": ["cpu"], "maxTime": "1:00:00"}}
     data["grid"]["connection"] = "400 kVA"
     pod = data["pods"]["pod-a"]
     pod["budget"] = "200 kW"

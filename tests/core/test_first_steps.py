@@ -59,10 +59,12 @@ def test_an_unknown_sku_is_one_problem(sku: str, tmp_path: Path) -> None:
 
 
 def test_what_a_group_of_a_known_sku_lacks_is_still_told(tmp_path: Path) -> None:
-    problems = problems_of(changed("of: gpu", "of: store").replace("sku: sim-mgmt", "sku: sim-mgmtx"), tmp_path)
+    problems = problems_of(
+        changed("nodeGroups: [gpu]", "nodeGroups: [store]").replace("sku: sim-mgmt", "sku: sim-mgmtx"), tmp_path
+    )
     assert {path_text(problem.path) for problem in problems} == {
         "pods.pod-a.nodes.control.sku",
-        "scheduler.partitions.gpu.of",
+        "scheduler.partitions.gpu.nodeGroups[0]",
     }
 
 

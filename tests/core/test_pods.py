@@ -107,7 +107,7 @@ def test_a_planned_pod_whose_number_is_taken(data: dict[str, Any]) -> None:
 def test_a_partition_waits_for_its_pod_unless_it_is_the_default(data: dict[str, Any]) -> None:
     group = {"sku": "sim-dgx-h100", "at": ["r1/u1"]}
     data["pods"]["pod-b"] = {"like": "pod-a", "from": "2027-04-01", "nodes": {"later": group}}
-    data["scheduler"]["partitions"]["later"] = {"of": "later"}
+    data["scheduler"]["partitions"]["later"] = {"nodeGroups": ["later"]}
     assert [line["PartitionName"] for line in planned(data).of(SlurmPlan).partitions] == ["gpu"]
     data["scheduler"]["partitions"]["gpu"].pop("default")
     data["scheduler"]["partitions"]["later"]["default"] = True

@@ -36,8 +36,8 @@ CASES = [
          "unknown key", "did you mean `grid`?"),
     Case("unknown key deep", "budget: 24 kW", "budget: 24 kW\n        bugdet: 1 kW", "pods.pod-a.bugdet", "unknown key",
          "did you mean `budget`?", "bugdet"),
-    Case("other schema", "schemaVersion: 1", "schemaVersion: 2", "schemaVersion", "`2` is not valid"),
-    Case("schema as text", "schemaVersion: 1", 'schemaVersion: "1"', "schemaVersion", "`1` is not valid"),
+    Case("other schema", "schemaVersion: 2", "schemaVersion: 3", "schemaVersion", "`3` is not valid"),
+    Case("schema as text", "schemaVersion: 2", 'schemaVersion: "2"', "schemaVersion", "`2` is not valid"),
     Case("number without unit", "budget: 24 kW", "budget: 24", "pods.pod-a.budget", "24 is not a quantity",
          "write the unit: 24 kW"),
     Case("unit in wrong case", "budget: 24 kW", "budget: 24 KW", "pods.pod-a.budget", "24 KW is not a quantity",
@@ -126,12 +126,12 @@ CASES = [
          "access.bootstrap.identityFile", "`/tmp/$(touch x)` is not valid"),
     Case("user as option", "user: gridmill", 'user: "-oProxyCommand"', "access.bootstrap.user",
          "`-oProxyCommand` is not valid"),
-    Case("partition of nothing", "of: gpu", "of: gpus", "scheduler.partitions.gpu.of", "gpus is not a group of any pod",
+    Case("partition of nothing", "nodeGroups: [gpu]", "nodeGroups: [gpus]", "scheduler.partitions.gpu.nodeGroups[0]", "gpus is not a group of any pod",
          "name a group with compute nodes"),
-    Case("partition of storage", "of: gpu", "of: store", "scheduler.partitions.gpu.of", "store has no compute nodes",
-         "name a group with compute nodes", "gpu: {of: store"),
-    Case("two defaults", "maxTime: '2-00:00:00'}", "maxTime: '2-00:00:00'}\n        b: {of: gpu, default: true}",
-         "scheduler.partitions.b.default", "gpu is the default already", "remove `default: true` from the others", "b: {of"),
+    Case("partition of storage", "nodeGroups: [gpu]", "nodeGroups: [store]", "scheduler.partitions.gpu.nodeGroups[0]", "store has no compute nodes",
+         "name a group with compute nodes", "gpu: {nodeGroups: [store"),
+    Case("two defaults", "maxTime: '2-00:00:00'}", "maxTime: '2-00:00:00'}\n        b: {nodeGroups: [gpu], default: true}",
+         "scheduler.partitions.b.default", "gpu is the default already", "remove `default: true` from the others", "b: {nodeGroups"),
     Case("bad time", "maxTime: '2-00:00:00'", "maxTime: two days", "scheduler.partitions.gpu.maxTime",
          "`two days` is not valid"),
     Case("unknown user", "users: [anna]", "users: [bob]", "scheduler.accounts.research.users[0]", "unknown user bob",
@@ -216,7 +216,7 @@ CASES = [
          "another name"),
     Case("account description for a parser", "First account of", "First | account of", "scheduler.accounts.research.description",
          "`First | account of the virtual site` is not valid"),
-    Case("partition called default", "        gpu: {of: gpu,", "        default: {of: gpu,", "scheduler.partitions.default",
+    Case("partition called default", "        gpu: {nodeGroups: [gpu],", "        default: {nodeGroups: [gpu],", "scheduler.partitions.default",
          "Slurm keeps this name for itself", "gpu, batch, ..."),
     Case("controller that computes", "sku: sim-mgmt,", "sku: sim-mgmt, services: [controller, compute],",
          "pods.pod-a.nodes.control.services", "a controller that also does compute", "other nodes for the rest"),
@@ -303,7 +303,7 @@ def test_a_pod_must_not_be_called_like_a_phase(tmp_path: Path) -> None:
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = LAB.replace("schemaVersion: 1", "schemaVersion: 7").replace("24 kW", "24").replace("debian-13", "beos")
+    text = LAB.replace("schemaVersion: 2", "schemaVersion: 7").replace("24 kW", "24").replace("debian-13", "beos")
     problems = problems_of(text, tmp_path)
     assert [path_text(problem.path) for problem in problems] == ["schemaVersion", "software.os", "pods.pod-a.budget"]
     assert [problem.line for problem in problems] == sorted(problem.line or 0 for problem in problems)

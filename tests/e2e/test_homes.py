@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.engine]
 
 GPU_1, GPU_2, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "store", "controller"))
 HOME, SCRATCH = "/shared/home", "/scratch"
-SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
+SCRATCH_LINE = "        scratch: {kind: moosefs, servedBy: store, replicas: 1, mount: /scratch}\n"
 
 
 def mounted(host: Host, path: str) -> bool:

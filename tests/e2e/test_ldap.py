@@ -26,14 +26,14 @@ DOCUMENT = (".venv/bin/python", "-m", "gridmill.operations.cli", "document", NAM
 CONVERGE = (".venv/bin/python", "-m", "gridmill.operations.converge", "apply", "--full")
 BEFORE: list[str] = []
 """The stack definition before the directory came."""
-DIRECTORY = f"""      directory:
-        uris: [ldaps://{SERVER}]
-        base: dc=trial
-        caFile: directory.pem
-        bindDn: cn=reader,dc=trial
-        loginGroups: [people]
-        users: {{ben: {{uid: 3001}}}}
-      bootstrap:
+DIRECTORY = f"""    ldap:
+      uris: [ldaps://{SERVER}]
+      base: dc=trial
+      caFile: directory.pem
+      bindDn: cn=reader,dc=trial
+      loginGroups: [people]
+      users: {{ben: {{uid: 3001}}}}
+    software:
 """
 
 
@@ -63,11 +63,11 @@ def test_the_directory_comes(site: SiteCopy, store: Host, own_key: Path) -> None
     (keys / "directory.pem").write_text(authority, encoding="utf-8")
     anna = site.stack_file.read_text(encoding="utf-8").split('keys: ["', 1)[1].split('"', 1)[0]
     site.edit(anna, public)
-    site.edit("      bootstrap:\n", DIRECTORY)
+    site.edit("    software:\n", DIRECTORY)
     site.edit("users: [anna]}", "users: [anna, ben]}")
     refused = site.pulumi("preview", check=False)
-    assert refused.status != 0 and "pulumi config set --secret directoryBindSecret" in refused.text
-    site.run("pulumi", "config", "set", "--secret", "directoryBindSecret", "--stack", NAME, stdin=password)
+    assert refused.status != 0 and "pulumi config set --secret ldapBindSecret" in refused.text
+    site.run("pulumi", "config", "set", "--secret", "ldapBindSecret", "--stack", NAME, stdin=password)
     site.pulumi("up", "--yes")
     assert password not in site.state_text()
     site.pulumi("up", "--yes", "--expect-no-changes")

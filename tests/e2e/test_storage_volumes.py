@@ -19,7 +19,7 @@ SUBMIT = "runuser --user gridmill-accept -- sbatch --parsable --account=gridmill
 HOME, SCRATCH = "/shared/home", "/scratch"
 EXPORTS = "/etc/mfs/mfsexports.cfg"
 KEPT = f"{SCRATCH}/kept"
-SCRATCH_LINE = "        scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}\n"
+SCRATCH_LINE = "        scratch: {kind: moosefs, servedBy: store, replicas: 1, mount: /scratch}\n"
 REASON = "volume scratch: nobody needs it"
 CONSENT = f"    changes: {{consent: {{{REASON}}}}}\n"
 

@@ -32,7 +32,7 @@ def test_validate(capsys: pytest.CaptureFixture[str]) -> None:
 def test_problems_for_people_and_machines(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     path = tmp_path / "Pulumi.x.yaml"
-    path.write_text(text.replace("24 kW", "24 KW").replace("schemaVersion: 1", "schemaVersion: 3"), encoding="utf-8")
+    path.write_text(text.replace("24 kW", "24 KW").replace("schemaVersion: 2", "schemaVersion: 3"), encoding="utf-8")
     status, out, err = run(capsys, "validate", str(path))
     assert (status, out) == (1, "")
     assert err.startswith("2 problems in the stack definition\nPulumi.x.yaml:5: schemaVersion: `3` is not valid\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gridmill.features.ldap.plan import LdapPlan
+from gridmill.features.ldap_client.plan import LdapPlan
 from gridmill.kernel.site_plan import HostPlan, SitePlan
 from gridmill.operations.inspect import directory_probe
 from gridmill.operations.inspect.preflight import (
@@ -149,8 +149,12 @@ def gpu_node(plan: SitePlan) -> HostPlan:
 def test_a_directory_is_asked_from_every_machine_once_its_name_is_known(lab_plan: SitePlan) -> None:
     assert directory_probe.words(lab_plan) == []
     directory = LdapPlan(("ldaps://a.example", "ldaps://b.example:1636/"), "dc=x", "", "", "rfc2307", (), "/home", ())
-    assert directory_probe.words(lab_plan.with_plan("ldap", directory)) == ["-", "a.example:636", "b.example:1636"]
-    with_ca = lab_plan.with_plan("ldap", replace(directory, ca="PEM\n"))
+    assert directory_probe.words(lab_plan.with_plan("ldap_client", directory)) == [
+        "-",
+        "a.example:636",
+        "b.example:1636",
+    ]
+    with_ca = lab_plan.with_plan("ldap_client", replace(directory, ca="PEM\n"))
     assert directory_probe.words(with_ca)[0] == "UEVNCg=="
     for known in ("ok", "unresolved"):
         assert list(findings_of(gpu_node(lab_plan), Found({**GOOD, "directory": known}), "debian-13")) == []

@@ -37,7 +37,7 @@ def site(contract: str = "60 kW", **power: Any) -> SitePlan:
     data["grid"]["contract"] = {"firm": contract}
     data["power"] = {"feeds": {"A": {}}, "scheduled": True, **power}
     data["pods"]["pod-a"]["budget"] = "95 kW"
-    data["scheduler"]["partitions"]["cpu"] = {"of": "cpu"}
+    data["scheduler"]["partitions"]["cpu"] = {"nodeGroups": ["cpu"]}
     data["pods"]["pod-a"]["nodes"]["cpu"] = {"sku": "srv-cpu", "at": ["r1/u33"]}
     return plan_site(build_definition(data, ROOT))
 

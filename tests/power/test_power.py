@@ -60,7 +60,7 @@ def test_kilowatts_are_exact(watts: int) -> None:
 @given(st.integers(1, 14), st.integers(1_000, 20_000))
 def test_an_accepted_pod_is_within_its_budget(nodes: int, budget_w: int) -> None:
     definition([(1, 1)])
-    data = {**_DATA, "scheduler": {"partitions": {"cpu": {"of": "cpu"}}}}
+    data = {**_DATA, "scheduler": {"partitions": {"cpu": {"nodeGroups": ["cpu"]}}}}
     rack: dict[str, Any] = {"r1": {}}
     groups = {
         "control": {"sku": "sim-mgmt", "at": ["r1/u40"]},

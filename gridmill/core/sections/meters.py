@@ -71,7 +71,7 @@ class Snmp(Part):
 class Meter(Part):
     """A meter on the out-of-band network. Controllers ask it, reading only."""
 
-    of: Place
+    measures: Place
     """What it measures: `grid` (the connection), a feed such as `A`, or a PDU as `pod-a/r1/A`."""
     sku: SkuId
     """What it is in the catalogue (meters/), or beside the stack in `inventories/<site>/skus/meters/`: protocol, and

@@ -104,7 +104,7 @@ class Power(Part):
 
     meters: Annotated[dict[MeterKey, Meter], Field(default_factory=dict)]
     """Meters that `gridmill power --measured` and `gridmill status` ask, such as
-    `{main: {of: grid, sku: eastron-sdm630, address: 10.40.0.30}}`."""
+    `{main: {measures: grid, sku: eastron-sdm630, address: 10.40.0.30}}`."""
     snmp: Snmp | None = None
     """How those of them are asked that speak SNMP."""
 

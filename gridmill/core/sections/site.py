@@ -53,7 +53,7 @@ class Site(Part):
     sections: ClassVar[Mapping[type[Part], str]] = MappingProxyType({})
     """Names of the sections that features added, by type."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     """Version of this schema."""
     name: SiteName
     """Name of the site, and of its Slurm cluster."""

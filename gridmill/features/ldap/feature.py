@@ -1,29 +1,14 @@
-"""Users from an LDAP directory: sssd on every machine, logins on login nodes."""
+"""Users from an LDAP directory: what the stack says of it."""
 
 from __future__ import annotations
 
-from gridmill.features.ldap.plan import plan_ldap
 from gridmill.features.ldap.problems import directory_problems
-from gridmill.features.ldap.variables import checks, class_variables, site_variables
-from gridmill.kernel.feature import Feature, Placement, Stage
+from gridmill.features.ldap.section import Ldap
+from gridmill.kernel.feature import Feature
 
 FEATURE = Feature(
     name="ldap",
-    needs=("nvidia", "people", "storage"),
+    section=Ldap,
+    summary="An LDAP directory with more users; without it those of the stack are all.",
     problems=(lambda context: directory_problems(context.site, context.keys),),
-    plan=plan_ldap,
-    placements=(
-        Placement(
-            role="ldap_client",
-            phases={"control": "all", "pod": "all"},
-            stage=Stage.ACCOUNTS,
-            site_variables=site_variables,
-            class_variables=class_variables,
-            checks=checks,
-        ),
-    ),
-    secrets={"directoryBindSecret": "ldap_client_bind_secret"},
-    required_secrets=lambda site: (
-        ["directoryBindSecret"] if site.access.directory and site.access.directory.bind_dn else []
-    ),
 )

@@ -9,26 +9,28 @@ from collections.abc import Mapping
 
 from gridmill.core.errors import Path, Problem
 from gridmill.core.sections.site import Site
+from gridmill.features.ldap.section import Ldap
 
-CA_FILE: Path = ("access", "directory", "caFile")
+CA_FILE: Path = ("ldap", "caFile")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 
 
 def directory_problems(site: Site, keys: Mapping[str, str]) -> list[Problem]:
     """A certificate file that is missing or holds something else, groups that the stack has too, one server twice."""
-    directory = site.access.directory
+    directory = site.get(Ldap)
     if directory is None:
         return []
     problems = [*_certificate_problems(site, keys)]
     for position, name in enumerate(directory.login_groups):
         if name in site.access.groups:
             message, hint = f"{name} stands under access.groups too", "a group of the directory by another name"
-            problems.append(Problem(("access", "directory", "loginGroups", position), message, "each name once", hint))
+            problems.append(Problem(("ldap", "loginGroups", position), message, "each name once", hint))
     return problems
 
 
 def _certificate_problems(site: Site, keys: Mapping[str, str]) -> list[Problem]:
-    name = site.access.directory.ca_file if site.access.directory else None
+    ldap = site.get(Ldap)
+    name = ldap.ca_file if ldap else None
     if name is None:
         return []
     place, expected = f"inventories/{site.name}/keys/{name}", "certificates of the authority, in PEM"

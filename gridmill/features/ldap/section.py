@@ -6,38 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gridmill.core.base import LABEL, Part, UserName, text
-
-FIRST_NUMBER, LAST_NUMBER = 2000, 59999
-"""User and group IDs of a site's own: above those that distributions give out, below those of systemd."""
-
-_NAME = r"[A-Za-z][A-Za-z0-9-]*=[^,=+<>#;\\\"\x00-\x1f\x7f]+"
-
-DistinguishedName = Annotated[
-    str,
-    text(rf"^{_NAME}(,{_NAME})*$", "a distinguished name without escapes, such as ou=people,dc=ems1,dc=example", 400),
-]
-"""A distinguished name (RFC 4514), without escaped characters."""
-
-DirectoryUri = Annotated[
-    str,
-    text(
-        rf"^ldaps://{LABEL}(\.{LABEL})+(:[0-9]{{1,5}})?/?$",
-        "ldaps:// and the name in the server's certificate, such as ldaps://ldap1.ems1.example",
-        200,
-    ),
-]
-"""Address of a directory server; always TLS."""
-
-CertificateFileName = Annotated[
-    str,
-    text(
-        r"^[a-z0-9]([._-]?[a-z0-9])*\.pem$",
-        "the name of a file, without a path, that ends with .pem, such as directory.pem",
-        60,
-    ),
-]
-"""A file in `inventories/<site>/keys/`: certificates in PEM."""
+from gridmill.core.base import Part, UserName
+from gridmill.core.sections.access import FIRST_NUMBER, LAST_NUMBER
 
 
 class DirectoryUser(Part):
@@ -47,7 +17,7 @@ class DirectoryUser(Part):
     """`uidNumber` in the directory; compared on every machine."""
 
 
-class Directory(Part):
+class Ldap(Part):
     """An LDAP directory with users (RFC 2307: uid, uidNumber, gidNumber, sshPublicKey), read by sssd on every machine.
     Administrators stay in the stack, so that they get in while it is away."""
 
@@ -59,7 +29,7 @@ class Directory(Part):
     """File in `inventories/<site>/keys/` with the certificates of the authority that signs the servers'; without it
     those count that the machines' distribution trusts."""
     bind_dn: DistinguishedName | None = None
-    """Who asks; its password is the secret `directoryBindSecret` beside the site object. None asks anonymously."""
+    """Who asks; its password is the secret `ldapBindSecret` beside the site object. None asks anonymously."""
     schema_: Annotated[Literal["rfc2307", "rfc2307bis"], Field(alias="schema")] = "rfc2307"
     """How groups name their members: `memberUid` (rfc2307), or `member` (rfc2307bis)."""
     login_groups: Annotated[list[UserName], Field(min_length=1)]

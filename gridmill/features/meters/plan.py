@@ -115,7 +115,7 @@ def plan_meters(planning: Planning) -> MetersPlan:
     planned = [
         _planned(site, catalog, loads, found, feeds, key, meter)
         for key, meter in power.meters.items()
-        if not meter.of.pod or meter.of.pod in standing
+        if not meter.measures.pod or meter.measures.pod in standing
     ]
     snmp = SnmpPlan(power.snmp.user, power.snmp.secret_file) if power.snmp else None
     order = sorted(planned, key=lambda meter: (bool(meter.feed), bool(meter.pod), meter.pod, meter.rack, meter.feed))
@@ -154,7 +154,7 @@ def _planned(
     key: str,
     meter: Meter,
 ) -> MeterPlan:
-    place, sku = meter.of, catalog.meters[meter.sku]
+    place, sku = meter.measures, catalog.meters[meter.sku]
     if place.pod:
         expected = _pdu(site, catalog, loads, _pdu_load(found, place), place)
     elif place.feed:

@@ -28,9 +28,11 @@ def meter_problems(site: Site, catalog: Catalog) -> Iterator[Problem]:
         path: Path = ("power", "meters", key)
         yield from _place_problems(site, site.power, path, meter)
         yield from _address_problems(site, path, meter)
-        first = places.setdefault(str(meter.of), key)
+        first = places.setdefault(str(meter.measures), key)
         if first != key:
-            yield Problem((*path, "of"), f"{meter.of} is measured by {first} already", "one meter each", "remove one")
+            yield Problem(
+                (*path, "measures"), f"{meter.measures} is measured by {first} already", "one meter each", "remove one"
+            )
         sku = catalog.meters.get(meter.sku)
         if sku is None:
             yield _unknown_sku(path, meter.sku, catalog)
@@ -50,20 +52,20 @@ def _unknown_sku(path: Path, sku: str, catalog: Catalog) -> Problem:
 
 
 def _place_problems(site: Site, power: Power, path: Path, meter: Meter) -> Iterator[Problem]:
-    place, of = meter.of, (*path, "of")
+    place, at = meter.measures, (*path, "measures")
     if place.feed and place.feed not in power.feeds:
         expected = f"one of {', '.join(sorted(power.feeds))}"
-        yield Problem(of, f"unknown feed {place.feed}", expected, f"add {place.feed} under power.feeds")
+        yield Problem(at, f"unknown feed {place.feed}", expected, f"add {place.feed} under power.feeds")
     elif place.pod:
         pod = site.pods.get(place.pod)
         rack = pod.racks.get(place.rack) if pod else None
         if pod is None:
-            yield Problem(of, f"unknown pod {place.pod}", f"one of {', '.join(sorted(site.pods))}")
+            yield Problem(at, f"unknown pod {place.pod}", f"one of {', '.join(sorted(site.pods))}")
         elif rack is None:
-            yield Problem(of, f"unknown rack {place.rack} of {place.pod}", f"one of {', '.join(sorted(pod.racks))}")
+            yield Problem(at, f"unknown rack {place.rack} of {place.pod}", f"one of {', '.join(sorted(pod.racks))}")
         elif place.feed not in (rack.pdus or {}):
             message = f"{place.pod}/{place.rack} has no PDU on feed {place.feed}"
-            yield Problem(of, message, "a PDU of the stack", f"{place.feed} under pdus of {place.rack}")
+            yield Problem(at, message, "a PDU of the stack", f"{place.feed} under pdus of {place.rack}")
 
 
 def _address_problems(site: Site, path: Path, meter: Meter) -> Iterator[Problem]:

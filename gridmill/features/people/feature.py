@@ -8,7 +8,7 @@ from gridmill.kernel.feature import Feature
 
 FEATURE = Feature(
     name="people",
-    needs=("slurm", "storage"),
+    needs=("ldap", "slurm", "storage"),
     problems=(lambda context: people_problems(context.site),),
     plan=plan_people,
 )

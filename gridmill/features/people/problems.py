@@ -8,6 +8,7 @@ import zoneinfo
 from gridmill.core.errors import Path, Problem
 from gridmill.core.people import ACCEPTANCE_ACCOUNT, ACCEPTANCE_USER, TOOLKITS_USER, nearest
 from gridmill.core.sections.site import Site
+from gridmill.features.ldap.section import DirectoryUser, Ldap
 from gridmill.features.slurm.section import Scheduler
 
 _SYSTEM_LOGINS = """
@@ -45,20 +46,21 @@ def _name_problems(site: Site) -> list[Problem]:
     reserved = RESERVED_NAMES | {site.access.bootstrap.user}
     owners: dict[str, str] = {}
     for kind, names in (
-        ("admins", site.access.admins),
-        ("users", site.access.users),
-        ("directory.users", site.access.directory.users if site.access.directory else {}),
-        ("groups", site.access.groups),
+        ("access.admins", site.access.admins),
+        ("access.users", site.access.users),
+        ("ldap.users", _ldap_users(site)),
+        ("access.groups", site.access.groups),
     ):
+        groups = kind == "access.groups"
         for name in names:
-            path: Path = ("access", *kind.split("."), name)
+            path: Path = (*kind.split("."), name)
             if name in reserved:
-                what, expected = ("group", "a group of people") if kind == "groups" else ("login", "a person's login")
+                what, expected = ("group", "a group of people") if groups else ("login", "a person's login")
                 problems.append(Problem(path, f"{name} is a system {what}", expected, "another name"))
             first = owners.setdefault(name, kind)
             if first != kind:
-                hint = "everybody has a group of the own name; another name" if kind == "groups" else "keep one of them"
-                problems.append(Problem(path, f"{name} stands under access.{first} too", "each name once", hint))
+                hint = "everybody has a group of the own name; another name" if groups else "keep one of them"
+                problems.append(Problem(path, f"{name} stands under {first} too", "each name once", hint))
     problems += [
         Problem(("scheduler", "accounts", name), f"{name} is reserved", "an account of your own", "another name")
         for name in site.of(Scheduler).accounts
@@ -73,10 +75,7 @@ def _number_problems(site: Site) -> list[Problem]:
     given: list[tuple[Path, str, int]] = [
         *((("access", "admins", name, "uid"), name, admin.uid) for name, admin in access.admins.items()),
         *((("access", "users", name, "uid"), name, user.uid) for name, user in access.users.items()),
-        *(
-            (("access", "directory", "users", name, "uid"), name, user.uid)
-            for name, user in (access.directory.users if access.directory else {}).items()
-        ),
+        *((("ldap", "users", name, "uid"), name, user.uid) for name, user in _ldap_users(site).items()),
         *((("access", "groups", name, "gid"), f"group {name}", group.gid) for name, group in access.groups.items()),
     ]
     problems = []
@@ -112,3 +111,8 @@ def _group_problems(site: Site) -> list[Problem]:
 @functools.cache
 def _time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
+
+
+def _ldap_users(site: Site) -> dict[str, DirectoryUser]:
+    ldap = site.get(Ldap)
+    return ldap.users if ldap else {}

@@ -19,7 +19,7 @@ from gridmill.kernel.feature import Feature, Placement, Stage
 
 FEATURE = Feature(
     name="slurm",
-    needs=("software",),
+    needs=("ldap", "software"),
     section=Scheduler,
     key="scheduler",
     summary="Partitions and accounts.",

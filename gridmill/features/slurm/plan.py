@@ -170,7 +170,7 @@ def _offered_memory(sku: Node) -> int:
 
 def _partition_lines(site: Site, compute: list[HostPlan]) -> Iterable[dict[str, str]]:
     for name, partition in sorted(site.of(Scheduler).partitions.items()):
-        nodes = fold(host.name for host in compute if host.group == partition.of)
+        nodes = fold(host.name for host in compute if host.group in partition.node_groups)
         if not nodes:  # all of them in pods that are planned
             continue
         yield {

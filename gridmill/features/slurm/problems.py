@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gridmill.catalog import Catalog
 from gridmill.catalog.services import services_of, undetermined
 from gridmill.core.errors import Problem
-from gridmill.core.people import nearest, numbers
+from gridmill.core.people import nearest
 from gridmill.core.sections.pods import Service
 from gridmill.core.sections.site import Site
+from gridmill.features.ldap.logins import numbers
 from gridmill.features.slurm.section import Scheduler, seconds_of
 
 
@@ -77,29 +80,14 @@ def _group_problems(site: Site) -> list[Problem]:
 
 def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
     problems = []
-    groups = {key: group for pod in site.pods.values() for key, group in pod.nodes.items()}
-    compute = sorted(key for key, group in groups.items() if "compute" in services_of(group, catalog))
-    standing = {key for pod in site.pods.values() if pod.from_ is None for key in pod.nodes}
-    unclear = undetermined(site, catalog)
     defaults = []
     for name, partition in site.of(Scheduler).partitions.items():
         path = ("scheduler", "partitions", name)
         if name == "default":
             problems.append(Problem(path, "Slurm keeps this name for itself", "another name", "gpu, batch, ..."))
-        if partition.of in unclear:
-            pass
-        elif partition.of not in compute:
-            what = "has no compute nodes" if partition.of in groups else "is not a group of any pod"
-            message = f"{partition.of} {what}"
-            expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
-            problems.append(Problem((*path, "of"), message, expected, "name a group with compute nodes"))
-        elif standing and partition.of not in standing and (partition.default or not standing & _of(site)):
-            message = f"{partition.of} is in no installed pod"
-            hint = "remove `from` from its pod, or let another partition be the default"
-            problems.append(Problem((*path, "of"), message, "a partition with nodes", hint))
         if partition.default:
             defaults.append(name)
-        problems += _partition_limits(site, name)
+        problems += [*_partition_groups(site, catalog, name), *_partition_limits(site, name)]
     problems += [
         Problem(
             ("scheduler", "partitions", name, "default"),
@@ -110,6 +98,28 @@ def _partition_problems(site: Site, catalog: Catalog) -> list[Problem]:
         for name in defaults[1:]
     ]
     return problems
+
+
+def _partition_groups(site: Site, catalog: Catalog, name: str) -> Iterator[Problem]:
+    partition = site.of(Scheduler).partitions[name]
+    path = ("scheduler", "partitions", name, "nodeGroups")
+    groups = {key: group for pod in site.pods.values() for key, group in pod.nodes.items()}
+    compute = sorted(key for key, group in groups.items() if "compute" in services_of(group, catalog))
+    unclear = undetermined(site, catalog)
+    for position, group in enumerate(partition.node_groups):
+        if group in partition.node_groups[:position]:
+            yield Problem((*path, position), f"{group} stands twice", "each group once", "remove one")
+        elif group not in compute and group not in unclear:
+            what = "has no compute nodes" if group in groups else "is not a group of any pod"
+            expected = f"one of {', '.join(compute)}" if compute else "a group of compute nodes"
+            yield Problem((*path, position), f"{group} {what}", expected, "name a group with compute nodes")
+    standing = {key for pod in site.pods.values() if pod.from_ is None for key in pod.nodes}
+    known = [group for group in partition.node_groups if group in compute]
+    planned = standing and known and not standing & {*partition.node_groups}
+    if planned and (partition.default or not standing & _spanned(site)):
+        message = f"{', '.join(known)} {'are' if known[1:] else 'is'} in no installed pod"
+        hint = "remove `from` from its pod, or let another partition be the default"
+        yield Problem(path, message, "a partition with nodes", hint)
 
 
 def _partition_limits(site: Site, name: str) -> list[Problem]:
@@ -133,8 +143,8 @@ def _partition_limits(site: Site, name: str) -> list[Problem]:
     return problems
 
 
-def _of(site: Site) -> set[str]:
-    return {partition.of for partition in site.of(Scheduler).partitions.values()}
+def _spanned(site: Site) -> set[str]:
+    return {group for partition in site.of(Scheduler).partitions.values() for group in partition.node_groups}
 
 
 def _account_problems(site: Site) -> list[Problem]:

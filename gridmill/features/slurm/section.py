@@ -44,8 +44,8 @@ def seconds_of(duration: str) -> float:
 class Partition(Part):
     """A Slurm partition over groups of nodes."""
 
-    of: GroupKey
-    """Group of nodes (of all pods) that it spans."""
+    node_groups: Annotated[list[GroupKey], Field(min_length=1, max_length=64)]
+    """Groups of nodes (of all pods) that it spans, such as `[gpu]`."""
     default: bool = False
     """Whether jobs without `--partition` land here."""
     max_time: Duration = "UNLIMITED"

@@ -58,7 +58,7 @@ def plan_watts(site: Site, catalog: Catalog, caps: Caps) -> WattsPlan | None:
         return None
     held = [one for one in standing(site, catalog) if one.held]
     by_partition = {
-        name: [one for one in held if one.group == partition.of]
+        name: [one for one in held if one.group in partition.node_groups]
         for name, partition in sorted(site.of(Scheduler).partitions.items())
     }
     return WattsPlan(

@@ -16,7 +16,7 @@ from gridmill.kernel.feature import Feature, Placement, Stage
 
 FEATURE = Feature(
     name="storage",
-    needs=("software",),
+    needs=("ldap", "software"),
     section=Storage,
     summary="Shared file systems; without it storage nodes are brought up and nothing is mounted.",
     consents=("moosefs",),

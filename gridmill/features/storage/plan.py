@@ -146,7 +146,7 @@ def plan_storage(planning: Planning) -> StoragePlan:
             servers.append(ServerPlan(key, nodes, master, addresses[master], directories, given.mounted, kinds))
     by_group = {server.group: server for server in servers}
     volumes = tuple(
-        _plan_volume(site, catalog, key, volume, by_group.get(volume.of or ""))
+        _plan_volume(site, catalog, key, volume, by_group.get(volume.served_by or ""))
         for key, volume in sorted(volumes_of(site).items())
     )
     people = tuple({"name": name, "uid": uid} for name, uid in sorted(logins(site).items()))
@@ -158,7 +158,7 @@ def plan_storage(planning: Planning) -> StoragePlan:
 
 def _kinds(site: Site, group_key: str) -> tuple[str, ...]:
     volumes = volumes_of(site).values()
-    return tuple(sorted({volume.kind for volume in volumes if volume.of == group_key}))
+    return tuple(sorted({volume.kind for volume in volumes if volume.served_by == group_key}))
 
 
 def _master(site: Site, group_key: str) -> str:
@@ -195,7 +195,7 @@ def _plan_volume(site: Site, catalog: Catalog, key: str, volume: Volume, server:
         options=(*fixed, *(("ro",) if volume.read_only else ()), *volume.options),
         clients=tuple(clients_of(site, catalog, volume)),
         read_only=volume.read_only,
-        group=volume.of,
+        group=volume.served_by,
         holds=holds_of(key, volume),
         size=volume.size,
         quota=quota.default if quota else None,

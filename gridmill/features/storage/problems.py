@@ -11,10 +11,10 @@ from gridmill.catalog import Catalog
 from gridmill.catalog.services import services_of, undetermined
 from gridmill.core.errors import Path, Problem
 from gridmill.core.names import node_label
-from gridmill.core.people import numbers
 from gridmill.core.sections.partial import NotTypedError
 from gridmill.core.sections.pods import NodeGroup
 from gridmill.core.sections.site import Site
+from gridmill.features.ldap.logins import numbers
 from gridmill.features.software.section import Software
 from gridmill.features.storage.section import Holds, Storage, StorageServers, Volume, servers_of, volumes_of
 
@@ -49,7 +49,7 @@ KERNEL_MODULES = frozenset({"lustre", "wekafs"})
 """File systems whose makers' modules must be built for the kernel."""
 
 ONLY_FOR: dict[str, frozenset[str]] = {
-    "of": frozenset({"moosefs", "nfs"}),
+    "served_by": frozenset({"moosefs", "nfs"}),
     "size": frozenset({"moosefs"}),
     "quota": frozenset({"moosefs"}),
     "replicas": frozenset({"moosefs"}),
@@ -134,9 +134,10 @@ def storage_problems(site: Site, catalog: Catalog) -> list[Problem]:
 def _shape_problems(path: Path, volume: Volume) -> Iterator[Problem]:
     for field, kinds in ONLY_FOR.items():
         if getattr(volume, field) is not None and volume.kind not in kinds:
-            message = f"a volume of kind {volume.kind} has no {field}"
+            key = Volume.model_fields[field].alias or field
+            message = f"a volume of kind {volume.kind} has no {key}"
             yield Problem(
-                (*path, field), message, f"only for {' and '.join(sorted(kinds))}", HINTS.get(field, "remove it")
+                (*path, key), message, f"only for {' and '.join(sorted(kinds))}", HINTS.get(field, "remove it")
             )
     if volume.kind == "external":
         for field in ("type", "source"):
@@ -145,39 +146,46 @@ def _shape_problems(path: Path, volume: Volume) -> Iterator[Problem]:
         if volume.type and volume.source and not re.fullmatch(SOURCES[volume.type][0], volume.source, re.ASCII):
             message = f"{volume.source} is not a source of {volume.type}"
             yield Problem((*path, "source"), message, f"such as {SOURCES[volume.type][1]}")
-    elif volume.of is None:
-        yield Problem((*path, "of"), "missing", "the group of storage nodes that serve it", "add it")
+    elif volume.served_by is None:
+        yield Problem((*path, "servedBy"), "missing", "the group of storage nodes that serve it", "add it")
 
 
 def _server_problems(path: Path, volume: Volume, site: Site, catalog: Catalog) -> Iterator[Problem]:
-    if volume.of is None or volume.kind == "external" or not _can_be_checked(volume.of, site, catalog):
+    if volume.served_by is None or volume.kind == "external" or not _can_be_checked(volume.served_by, site, catalog):
         return
     known = storage_groups(site, catalog)
-    if volume.of not in known:
-        what = "has no storage nodes" if volume.of in dict(groups_of(site)) else "is not a group of any pod"
+    if volume.served_by not in known:
+        what = "has no storage nodes" if volume.served_by in dict(groups_of(site)) else "is not a group of any pod"
         expected = f"one of {', '.join(known)}" if known else "a group of storage nodes"
-        yield Problem((*path, "of"), f"{volume.of} {what}", expected, "name a group whose service is storage")
+        yield Problem(
+            (*path, "servedBy"), f"{volume.served_by} {what}", expected, "name a group whose service is storage"
+        )
         return
-    nodes = nodes_of(site, volume.of)
+    nodes = nodes_of(site, volume.served_by)
     if volume.kind == "nfs" and len(nodes) > 1:
-        message = f"{volume.of} has {len(nodes)} nodes, and NFS is served by one"
-        yield Problem((*path, "of"), message, "a group of one node", "a group of its own for the server, or moosefs")
+        message = f"{volume.served_by} has {len(nodes)} nodes, and NFS is served by one"
+        yield Problem(
+            (*path, "servedBy"), message, "a group of one node", "a group of its own for the server, or moosefs"
+        )
     replicas = volume.replicas or DEFAULT_REPLICAS
     if volume.kind == "moosefs" and replicas > len(nodes):
-        message = f"{replicas} copies need {replicas} nodes, and {volume.of} has {len(nodes)}"
+        message = f"{replicas} copies need {replicas} nodes, and {volume.served_by} has {len(nodes)}"
         hint = f"write `replicas: {len(nodes)}`" + (
             ", knowing that one disk holds the only copy" if len(nodes) == 1 else ""
         )
         yield Problem((*path, "replicas"), message, f"at most {len(nodes)}", hint)
     needed = "kernel" if volume.kind == "nfs" else "fuse"
-    for group in _groups(site, [volume.of]):
+    for group in _groups(site, [volume.served_by]):
         if problem := _platform(catalog, group, needed):
-            yield Problem((*path, "of"), f"{group.sku} {problem}", "nodes that can serve it", "moosefs, or other nodes")
+            yield Problem(
+                (*path, "servedBy"), f"{group.sku} {problem}", "nodes that can serve it", "moosefs, or other nodes"
+            )
             return
-    if volume.kind == "moosefs" and volume.of not in _with_master(site) and len(nodes) > 1:
-        servers = ("storage", "servers", volume.of, "master")
-        yield Problem(servers, f"{volume.of} has several nodes, and none is the master", f"one of {', '.join(nodes)}",
-                      f"`{volume.of}: {{master: {nodes[0]}}}` under storage.servers")  # fmt: skip
+    if volume.kind == "moosefs" and volume.served_by not in _with_master(site) and len(nodes) > 1:
+        servers = ("storage", "servers", volume.served_by, "master")
+        message = f"{volume.served_by} has several nodes, and none is the master"
+        hint = f"`{volume.served_by}: {{master: {nodes[0]}}}` under storage.servers"
+        yield Problem(servers, message, f"one of {', '.join(nodes)}", hint)
 
 
 def _can_be_checked(group: str, site: Site, catalog: Catalog) -> bool:

@@ -62,7 +62,7 @@ class Volume(Part):
 
     kind: VolumeKind
     """`moosefs` or `nfs`: served by the site's own storage nodes; `external`: served by somebody else."""
-    of: GroupKey | None = None
+    served_by: GroupKey | None = None
     """Group of storage nodes that serve it."""
     mount: HostPath | None = None
     """Where nodes mount it; by default `/shared/<key>`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from urllib.parse import urlsplit
 
-from gridmill.features.ldap.plan import LdapPlan
+from gridmill.features.ldap_client.plan import LdapPlan
 from gridmill.kernel.site_plan import SitePlan
 
 LDAPS_PORT = 636

@@ -128,7 +128,7 @@ def findings_of(host: HostPlan, found: Found, system: str) -> Iterable[Finding]:
     yield from _address6(host, facts.get("inet6", ""))
     yield from _identity(host, facts)
     if (reached := facts.get("directory", directory_probe.OK)) not in {directory_probe.OK, directory_probe.UNRESOLVED}:
-        hint = "is it on, is port 636 open, and is access.directory.caFile its authority's?"
+        hint = "is it on, is port 636 open, and is ldap.caFile its authority's?"
         yield Finding(host.name, "directory", "answers, with a certificate of caFile", reached, hint)
     planned = host.gpu.count if host.gpu else 0
     if host.gpu and facts.get("gpus") != str(planned):

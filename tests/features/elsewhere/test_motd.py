@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]  # comes with ansible-lint
 import pytest
 from ansible_collections.gridmill.site.plugins.module_utils.checks.verification import verify
 

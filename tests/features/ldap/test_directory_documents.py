@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from gridmill.documents import documents
-from gridmill.features.ldap.plan import LdapPlan
+from gridmill.features.ldap_client.plan import LdapPlan
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import build_definition
 from gridmill.plan import plan_site
@@ -30,7 +30,7 @@ CONTROLLER, GPU, STORE = "pod-a-r1-u40", "pod-a-r1-u01", "pod-a-r1-u38"
 def planned(*, storage: bool = True) -> SitePlan:
     text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8")
     data: dict[str, Any] = yaml.safe_load(text)["config"]["gridmill:site"]
-    data["access"]["directory"] = copy.deepcopy(DIRECTORY)
+    data["ldap"] = copy.deepcopy(DIRECTORY)
     if not storage:
         del data["storage"]
     return plan_site(build_definition(data, ROOT))

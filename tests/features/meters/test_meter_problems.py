@@ -14,7 +14,7 @@ SNMP = "snmp: {secretFile: /etc/secret}, "
 
 def meter(name: str, line: str, path: str, message: str, hint: str = "", snmp: str = "") -> Case:
     """One bad meter, `m`, beside a good one of the connection."""
-    good = "main: {of: grid, sku: eastron-sdm630, address: 198.18.0.32}"
+    good = "main: {measures: grid, sku: eastron-sdm630, address: 198.18.0.32}"
     power = f"    power: {{feeds: {{A: {{}}, B: {{}}}}, {snmp}meters: {{{good}, m: {{{line}}}}}}}\n"
     return Case(name, "    pods:\n", f"{power}    pods:\n", f"power.meters.m{path}", message, hint, also=PDUS)
 
@@ -22,40 +22,40 @@ def meter(name: str, line: str, path: str, message: str, hint: str = "", snmp: s
 SDM, APC = "sku: eastron-sdm630", "sku: apc-rpdu2"
 
 CASES = [
-    meter("of a word", f"of: everything, {SDM}, address: 198.18.0.33", ".of", "everything is nothing that has a meter"),
-    meter("of a number", f"of: 1, {SDM}, address: 198.18.0.33", ".of", "1 is nothing that has a meter"),
-    meter("of a rack", f"of: pod-a/r1, {SDM}, address: 198.18.0.33", ".of", "pod-a/r1 is nothing that has a meter"),
-    meter("of nothing", f"{SDM}, address: 198.18.0.33", ".of", "missing", "add it"),
-    meter("of an unknown pod", f"of: pod-x/r1/A, {SDM}, address: 198.18.0.33", ".of", "unknown pod pod-x"),
-    meter("of an unknown rack", f"of: pod-a/r2/A, {SDM}, address: 198.18.0.33", ".of", "unknown rack r2 of pod-a"),
-    meter("of an unknown feed", f"of: C, {SDM}, address: 198.18.0.33", ".of", "unknown feed C",
+    meter("of a word", f"measures: everything, {SDM}, address: 198.18.0.33", ".measures", "everything is nothing that has a meter"),
+    meter("of a number", f"measures: 1, {SDM}, address: 198.18.0.33", ".measures", "1 is nothing that has a meter"),
+    meter("of a rack", f"measures: pod-a/r1, {SDM}, address: 198.18.0.33", ".measures", "pod-a/r1 is nothing that has a meter"),
+    meter("of nothing", f"{SDM}, address: 198.18.0.33", ".measures", "missing", "add it"),
+    meter("of an unknown pod", f"measures: pod-x/r1/A, {SDM}, address: 198.18.0.33", ".measures", "unknown pod pod-x"),
+    meter("of an unknown rack", f"measures: pod-a/r2/A, {SDM}, address: 198.18.0.33", ".measures", "unknown rack r2 of pod-a"),
+    meter("of an unknown feed", f"measures: C, {SDM}, address: 198.18.0.33", ".measures", "unknown feed C",
           "add C under power.feeds"),
-    meter("of what has one", f"of: grid, {SDM}, address: 198.18.0.33", ".of", "grid is measured by main already",
+    meter("of what has one", f"measures: grid, {SDM}, address: 198.18.0.33", ".measures", "grid is measured by main already",
           "remove one"),
-    meter("unknown SKU", "of: A, sku: eastron-sdm63, address: 198.18.0.33", ".sku", "unknown SKU eastron-sdm63",
+    meter("unknown SKU", "measures: A, sku: eastron-sdm63, address: 198.18.0.33", ".sku", "unknown SKU eastron-sdm63",
           "did you mean eastron-sdm630?"),
-    meter("a PDU as its meter", "of: A, sku: pdu-3x63a, address: 198.18.0.33", ".sku", "unknown SKU pdu-3x63a",
-          "add that file"),
-    meter("no address", f"of: A, {SDM}", ".address", "missing", "add it"),
-    meter("a name", f"of: A, {SDM}, address: meter-1", ".address", "meter-1 is not an address"),
-    meter("a network", f"of: A, {SDM}, address: 198.18.0.32/24", ".address", "198.18.0.32/24 is not an address"),
-    meter("this machine", f"of: A, {SDM}, address: 127.0.0.1", ".address", "127.0.0.1 is not an address of a meter"),
-    meter("everybody", f"of: A, {SDM}, address: 224.0.0.1", ".address", "224.0.0.1 is not an address of a meter"),
-    meter("the gateway", f"of: A, {SDM}, address: 198.18.0.1", ".address",
+    meter("a PDU as its meter", "measures: A, sku: pdu-3x63a, address: 198.18.0.33", ".sku", "unknown SKU pdu-3x63a",
+          "add a file for it beside the stack, in skus/meters/"),
+    meter("no address", f"measures: A, {SDM}", ".address", "missing", "add it"),
+    meter("a name", f"measures: A, {SDM}, address: meter-1", ".address", "meter-1 is not an address"),
+    meter("a network", f"measures: A, {SDM}, address: 198.18.0.32/24", ".address", "198.18.0.32/24 is not an address"),
+    meter("this machine", f"measures: A, {SDM}, address: 127.0.0.1", ".address", "127.0.0.1 is no address of a meter"),
+    meter("everybody", f"measures: A, {SDM}, address: 224.0.0.1", ".address", "224.0.0.1 is no address of a meter"),
+    meter("the gateway", f"measures: A, {SDM}, address: 198.18.0.1", ".address",
           "198.18.0.1 is the first address of the supernet"),
-    meter("among machines", f"of: A, {SDM}, address: 198.18.4.65", ".address",
+    meter("among machines", f"measures: A, {SDM}, address: 198.18.4.65", ".address",
           "198.18.4.65 lies among the machines of pod pod-a"),
-    meter("the same address", f"of: A, {SDM}, address: 198.18.0.32", ".address", "main stands at 198.18.0.32, too",
+    meter("the same address", f"measures: A, {SDM}, address: 198.18.0.32", ".address", "main stands at 198.18.0.32, too",
           "another address, or the unit of each behind one gateway"),
-    meter("port zero", f"of: A, {SDM}, address: 198.18.0.33, port: 0", ".port", "`0` is not valid"),
-    meter("port as text", f'of: A, {SDM}, address: 198.18.0.33, port: "502"', ".port", "`502` is not valid"),
-    meter("unit too high", f"of: A, {SDM}, address: 198.18.0.33, unit: 256", ".unit", "`256` is not valid"),
-    meter("a password", f"of: A, {SDM}, address: 198.18.0.33, community: public", ".community", "unknown key",
+    meter("port zero", f"measures: A, {SDM}, address: 198.18.0.33, port: 0", ".port", "`0` is not valid"),
+    meter("port as text", f'measures: A, {SDM}, address: 198.18.0.33, port: "502"', ".port", "`502` is not valid"),
+    meter("unit too high", f"measures: A, {SDM}, address: 198.18.0.33, unit: 256", ".unit", "`256` is not valid"),
+    meter("a password", f"measures: A, {SDM}, address: 198.18.0.33, community: public", ".community", "unknown key",
           "did you mean `unit`?"),
-    meter("SNMP without a way", f"of: A, {APC}, address: 198.18.0.33", ".sku",
+    meter("SNMP without a way", f"measures: A, {APC}, address: 198.18.0.33", ".sku",
           "apc-rpdu2 speaks SNMP, and the stack does not say how to ask",
           "snmp: {user: NAME, secretFile: FILE} under power"),
-    meter("SNMP with a unit", f"of: A, {APC}, address: 198.18.0.33, unit: 2", ".unit",
+    meter("SNMP with a unit", f"measures: A, {APC}, address: 198.18.0.33, unit: 2", ".unit",
           "apc-rpdu2 speaks SNMP, which knows no units", "remove it", SNMP),
     Case("SNMP without a secret", "    pods:\n", "    power: {feeds: {A: {}}, snmp: {user: reader}}\n    pods:\n",
          "power.snmp.secretFile", "missing", "add it"),
@@ -74,7 +74,7 @@ def test_a_bad_meter_names_its_problem(case: Case, tmp_path: Path) -> None:
 
 
 def test_a_pdu_that_is_not_there(tmp_path: Path) -> None:
-    case = meter("no PDU", f"of: pod-a/r1/B, {SDM}, address: 198.18.0.33", ".of", "pod-a/r1 has no PDU on feed B",
+    case = meter("no PDU", f"measures: pod-a/r1/B, {SDM}, address: 198.18.0.33", ".measures", "pod-a/r1 has no PDU on feed B",
                  "B under pdus of r1")  # fmt: skip
     pdu = ((PDUS[0][0], PDUS[0][1].replace(", B: pdu-3x63a", "")),)
     check_case(Case(case.name, case.old, case.new, case.path, case.message, case.hint, also=pdu), tmp_path)

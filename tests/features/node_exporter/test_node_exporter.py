@@ -9,7 +9,8 @@ import pytest
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.inspect.endpoints import endpoints_of
-from tests.playbooks.test_templates import ROLES, render
+from gridmill.operations.playbooks import ROLES
+from tests.playbooks.test_templates import render
 
 TEMPLATE = "node_exporter/templates/defaults.j2"
 

@@ -206,7 +206,7 @@ def test_toolkits(cuda: dict[str, Any], expected: tuple[str, str, str], data: di
     assert (f"{NVIDIA}.cuda.{path}", message, hint) in problems(data, root)
 
 
-SCRATCH: dict[str, Any] = {"kind": "moosefs", "of": "store", "replicas": 1}
+SCRATCH: dict[str, Any] = {"kind": "moosefs", "servedBy": "store", "replicas": 1}
 
 
 @pytest.mark.parametrize(

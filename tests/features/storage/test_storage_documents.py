@@ -99,7 +99,7 @@ def test_named_clients_only(data: dict[str, Any]) -> None:
 def test_nfs_is_version_4_hard_and_by_the_servers_address(data: dict[str, Any]) -> None:
     pod = data["pods"]["pod-a"]["nodes"]
     pod["store"]["at"] = ["r1/u36"]
-    data["storage"] = {"volumes": {"home": {"kind": "nfs", "of": "store"}}}
+    data["storage"] = {"volumes": {"home": {"kind": "nfs", "servedBy": "store"}}}
     found = documents(planned(data))
     home = variable(found["pod-a"], "pod-a-r1-u01", "storage_mounts_volumes")["home"]
     assert (home["type"], home["what"], home["source"]) == ("nfs4", *["10.40.4.100:/srv/gridmill/home"] * 2)

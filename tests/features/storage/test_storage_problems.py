@@ -9,20 +9,20 @@ import pytest
 from gridmill.core.errors import path_text
 from tests.core.test_problems import Case, changed, line_of, problems_of
 
-HOME = "home: {kind: moosefs, of: store, replicas: 1, quota: {default: 50 MB, users: {anna: 100 MB}}}"
-SCRATCH = "scratch: {kind: moosefs, of: store, replicas: 1, mount: /scratch}"
+HOME = "home: {kind: moosefs, servedBy: store, replicas: 1, quota: {default: 50 MB, users: {anna: 100 MB}}}"
+SCRATCH = "scratch: {kind: moosefs, servedBy: store, replicas: 1, mount: /scratch}"
 EXTERNAL = "scratch: {kind: external, type: nfs4, source: 'filer.example:/export', clients: [store]"
 AT = "storage.volumes.scratch"
 
 CASES = [
-    Case("no group", SCRATCH, "scratch: {kind: moosefs, replicas: 1}", f"{AT}.of", "missing", "add it"),
-    Case("unknown group", SCRATCH, "scratch: {kind: moosefs, of: stores, replicas: 1}", f"{AT}.of",
+    Case("no group", SCRATCH, "scratch: {kind: moosefs, replicas: 1}", f"{AT}.servedBy", "missing", "add it"),
+    Case("unknown group", SCRATCH, "scratch: {kind: moosefs, servedBy: stores, replicas: 1}", f"{AT}.servedBy",
          "stores is not a group of any pod", "name a group whose service is storage"),
-    Case("group without storage", SCRATCH, "scratch: {kind: moosefs, of: gpu, replicas: 1}", f"{AT}.of",
+    Case("group without storage", SCRATCH, "scratch: {kind: moosefs, servedBy: gpu, replicas: 1}", f"{AT}.servedBy",
          "gpu has no storage nodes", "name a group whose service is storage"),
-    Case("more copies than nodes", SCRATCH, "scratch: {kind: moosefs, of: store}", f"{AT}.replicas",
+    Case("more copies than nodes", SCRATCH, "scratch: {kind: moosefs, servedBy: store}", f"{AT}.replicas",
          "2 copies need 2 nodes, and store has 1", "write `replicas: 1`, knowing that one disk holds the only copy"),
-    Case("NFS in a container", SCRATCH, "scratch: {kind: nfs, of: store, clients: [store]}", f"{AT}.of",
+    Case("NFS in a container", SCRATCH, "scratch: {kind: nfs, servedBy: store, clients: [store]}", f"{AT}.servedBy",
          "sim-store has no NFS or CephFS of its own kernel (platform.fileSystems: fuse)", "moosefs, or other nodes"),
     Case("NFS filer from a container", SCRATCH, EXTERNAL + "}", f"{AT}.kind",
          "sim-store has no NFS or CephFS of its own kernel (platform.fileSystems: fuse)",
@@ -84,7 +84,7 @@ CASES = [
     Case("quota where nobody has a directory", SCRATCH, SCRATCH.replace("}", ", quota: {default: 1 GB}}"), f"{AT}.quota",
          "quotas are kept per user's directory, and this volume has none",
          "`holds: users`, or `size` for the whole volume"),
-    Case("quota of NFS", SCRATCH, "scratch: {kind: nfs, of: store, holds: users, quota: {default: 1 GB}}", f"{AT}.quota",
+    Case("quota of NFS", SCRATCH, "scratch: {kind: nfs, servedBy: store, holds: users, quota: {default: 1 GB}}", f"{AT}.quota",
          "a volume of kind nfs has no quota", "MooseFS has quotas; of NFS, ask the exported file system"),
     Case("two homes", SCRATCH, SCRATCH.replace("}", ", holds: homes}"), f"{AT}.holds", "home holds the homes already",
          "holds: users"),
@@ -94,7 +94,7 @@ CASES = [
          f"{AT}.source", "filer.example/x is not a source of lustre"),
     Case("external with shell", SCRATCH, 'scratch: {kind: external, type: nfs4, source: "a:/$(touch x)"}', f"{AT}.source",
          "`a:/$(touch x)` is not valid"),
-    Case("external served by us", SCRATCH, EXTERNAL + ", of: store}", f"{AT}.of", "a volume of kind external has no of",
+    Case("external served by us", SCRATCH, EXTERNAL + ", servedBy: store}", f"{AT}.servedBy", "a volume of kind external has no servedBy",
          "remove it"),
     Case("source of our own volume", SCRATCH, SCRATCH.replace("}", ", source: 'a:/b'}"), f"{AT}.source",
          "a volume of kind moosefs has no source", "remove it"),

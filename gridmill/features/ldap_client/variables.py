@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gridmill.core.people import ACCEPTANCE_USER, TOOLKITS_USER
-from gridmill.features.ldap.plan import LdapPlan
+from gridmill.features.ldap_client.plan import LdapPlan
 from gridmill.features.nvidia.plan import NvidiaPlan
 from gridmill.features.people.plan import PeoplePlan
 from gridmill.features.storage.plan import LOCAL_HOMES, StoragePlan

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gridmill.features.ldap.problems import certificates
+from gridmill.features.ldap.section import Ldap
 from gridmill.features.storage.plan import LOCAL_HOMES, homes_of
 from gridmill.kernel.context import Planning
 
@@ -31,7 +32,7 @@ class LdapPlan:
 def plan_ldap(planning: Planning) -> LdapPlan | None:
     """The plan of a checked definition; None without a directory."""
     site = planning.site
-    directory = site.access.directory
+    directory = site.get(Ldap)
     if directory is None:
         return None
     return LdapPlan(
