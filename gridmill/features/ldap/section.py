@@ -6,8 +6,36 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gridmill.core.base import Part, UserName
+from gridmill.core.base import LABEL, Part, UserName, text
 from gridmill.core.sections.access import FIRST_NUMBER, LAST_NUMBER
+
+_NAME = r"[A-Za-z][A-Za-z0-9-]*=[^,=+<>#;\\\"\x00-\x1f\x7f]+"
+
+DistinguishedName = Annotated[
+    str,
+    text(rf"^{_NAME}(,{_NAME})*$", "a distinguished name without escapes, such as ou=people,dc=ems1,dc=example", 400),
+]
+"""A distinguished name (RFC 4514), without escaped characters."""
+
+DirectoryUri = Annotated[
+    str,
+    text(
+        rf"^ldaps://{LABEL}(\.{LABEL})+(:[0-9]{{1,5}})?/?$",
+        "ldaps:// and the name in the server's certificate, such as ldaps://ldap1.ems1.example",
+        200,
+    ),
+]
+"""Address of a directory server; always TLS."""
+
+CertificateFileName = Annotated[
+    str,
+    text(
+        r"^[a-z0-9]([._-]?[a-z0-9])*\.pem$",
+        "the name of a file, without a path, that ends with .pem, such as directory.pem",
+        60,
+    ),
+]
+"""A file in `inventories/<site>/keys/`: certificates in PEM."""
 
 
 class DirectoryUser(Part):

@@ -57,7 +57,7 @@ def test_each_bad_group_is_named_with_its_place() -> None:
     assert sorted((path_text(one.path), one.message) for one in caught.value.problems) == [
         ("scheduler.partitions.gpu.nodeGroups[1]", "gpu stands twice"),
         ("scheduler.partitions.gpu.nodeGroups[2]", "store has no compute nodes"),
-        ("scheduler.partitions.gpu.nodeGroups[3]", "nothing is no group of any pod"),
+        ("scheduler.partitions.gpu.nodeGroups[3]", "nothing is not a group of any pod"),
     ]
 
 
