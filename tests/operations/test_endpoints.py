@@ -18,7 +18,7 @@ from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.errors import OperationError
 from gridmill.operations.inspect import endpoint_reader
 from gridmill.operations.inspect.endpoints import endpoint_problems, endpoints_of
-from gridmill.operations.inspect.status import site_status
+from gridmill.operations.inspect.status import site_status, with_problems
 from tests.operations.test_status import said
 
 ONE = Endpoint("exporter", 9999, "/metrics", "node_uname_info")
@@ -103,7 +103,7 @@ def test_status_names_what_is_silent(plan: SitePlan) -> None:
 
     silent = endpoint_problems(plan, ask)
     assert [one["url"] for one in asked] == [f"http://198.18.4.{last}:9999/metrics" for last in (65, 73)]
-    nodes = {one.name: one for one in site_status(plan, lambda: said({}, {}), silent=silent)}
+    nodes = {one.name: one for one in with_problems(site_status(plan, lambda: said({}, {})), silent)}
     assert "exporter: no answer" in nodes["pod-a-r1-u09"].problems
     assert "exporter: no answer" not in nodes["pod-a-r1-u01"].problems
 

@@ -138,18 +138,14 @@ class LastRun:
 
 
 def site_status(
-    plan: SitePlan,
-    ask: Callable[[], str] | None = None,
-    runs: Mapping[str, LastRun] | None = None,
-    silent: Mapping[str, Sequence[str]] | None = None,
+    plan: SitePlan, ask: Callable[[], str] | None = None, runs: Mapping[str, LastRun] | None = None
 ) -> list[NodeStatus]:
     """Every planned machine, then those that Slurm or the ledger still has. OperationError without a controller.
 
-    `runs` are the last runs by phase, as far as they were started on this machine; `silent` are endpoints of features
-    that do not answer as they should, by machine.
+    `runs` are the last runs by phase, as far as they were started on this machine.
     """
     seen = parse((ask or over_ssh(plan))())
-    planned = [_planned(host, seen, runs or {}, (silent or {}).get(host.name, ())) for host in plan.hosts]
+    planned = [_planned(host, seen, runs or {}) for host in plan.hosts]
     names = {host.name for host in plan.hosts}
     rest = sorted((set(seen.slurm) | set(seen.ledger)) - names)
     return planned + [_unplanned(name, seen) for name in rest]
@@ -159,11 +155,19 @@ def status_or_plan(plan: SitePlan) -> tuple[list[NodeStatus], str]:
     """The site's status; or its planned machines, of which nothing is known, and why no controller could be asked."""
     try:
         require_files(plan)
-        return site_status(plan, runs=last_runs(plan), silent=endpoint_problems(plan)), ""
+        return with_problems(site_status(plan, runs=last_runs(plan)), endpoint_problems(plan)), ""
     except OperationError as error:
         why = str(error)
-    unasked = (_planned(host, Seen({}, {}), {}, ()) for host in plan.hosts)
+    unasked = (_planned(host, Seen({}, {}), {}) for host in plan.hosts)
     return [replace(node, found=False, working=False, problems=()) for node in unasked], why
+
+
+def with_problems(nodes: list[NodeStatus], found: Mapping[str, Sequence[str]]) -> list[NodeStatus]:
+    """The nodes with more problems, by name: a machine that has one does not work."""
+    return [
+        replace(node, working=False, problems=(*node.problems, *found[node.name])) if found.get(node.name) else node
+        for node in nodes
+    ]
 
 
 def pod_status(plan: SitePlan, nodes: list[NodeStatus]) -> list[PodStatus]:
@@ -189,7 +193,7 @@ def _pod(pod: PodPlan, nodes: list[NodeStatus]) -> PodStatus:
     )
 
 
-def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun], silent: Sequence[str]) -> NodeStatus:
+def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun]) -> NodeStatus:
     slurm = seen.slurm.get(host.name, InSlurm())
     ledger = seen.ledger.get(host.name, InLedger())
     controller = "controller" in host.services
@@ -206,7 +210,6 @@ def _planned(host: HostPlan, seen: Seen, runs: Mapping[str, LastRun], silent: Se
         if not controller and not ledger.whole:
             problems.append("not converged completely")
             problems += [f"last run: {run.failures[host.name]}"] if host.name in run.failures else []
-        problems += silent
     return NodeStatus(
         name=host.name,
         pod=host.pod,
