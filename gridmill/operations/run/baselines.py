@@ -187,12 +187,8 @@ class HostSelection:
     def __init__(self, document: ConvergeDocument, secrets: Mapping[str, str], say: Callable[[str], None]) -> None:
         """`say` tells people.
 
-        <<<<<<< HEAD
-                Roles work on each machine by itself, so one can be skipped that matches its baseline, or does not answer. With
-        =======
-                Roles work on each machine by itself, so one that matches its baseline, or does not answer, can be skipped. With
-        >>>>>>> b4f04b6 (Inventories anew; one import from where it stands)
-                a playbook of the phase's own none is skipped: keys are not rotated past a machine that is away.
+        Roles work on each machine by itself, so one that matches its baseline, or does not answer, can be skipped. With
+        a playbook of the phase's own none is skipped: keys are not rotated past a machine that is away.
         """
         self.document = document
         self.say = say
