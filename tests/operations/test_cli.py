@@ -122,6 +122,7 @@ COMMANDS = [
     ["apply", "PLACE/none.json"],
     ["explain", "lab", "nosuch"],
     ["forget", "lab"],
+    ["migrate", "nosuch"],
     ["policy", "lab", "--config", "PLACE/none.json"],
     ["size", "--system", "nosuch", "--nodes", "1"],
 ]

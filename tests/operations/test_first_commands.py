@@ -86,6 +86,7 @@ def test_status_without_a_controller_shows_the_plan_and_the_reason(
         raise OperationError("pod-a-r1-u40: status: no answer within 60 s")
 
     monkeypatch.setattr(status_module, "site_status", nobody)
+    monkeypatch.setattr(status_module, "endpoint_problems", lambda _: ())
     status, out, _ = run(capsys, "status", "lab")
     assert status == 1
     assert "pod-a-r1-u01  sim-dgx-h100  compute           ?" in out
