@@ -133,7 +133,7 @@ def test_page_table_and_json(
     assert "GPU 0: power limit 450 W, planned 650 W" in text
     assert "did not answer: &lt;b&gt;no route&lt;/b&gt;" in text and "<b>no route" not in text
     assert "GPUs 1.284 kW" in text and "without 2 of 4" in text
-    numbers = re.findall(r"(?:1\.284|0\.642) kW(.{80})", text)
+    numbers = re.findall(r"(?:1\.284|0\.642) kW(.{80})", text, re.DOTALL)
     assert len(numbers) == 5 and all('class="sim"' in after for after in numbers), "measured in the lab, and says so"
     assert "<svg" in text and "<script" not in text
     assert set(re.findall(r"https?://[^\"' ]*", text)) == {"http://www.w3.org/2000/svg"}, "it fetches nothing"

@@ -277,7 +277,7 @@ def test_page_table_and_json(
     assert "its meter did not answer: <b>no route</b>" in table
     text = page.read_text(encoding="utf-8")
     assert "<b>no route" not in text and "&lt;b&gt;no route" in text
-    assert '6.3 kW <span class="sim">simulated</span><br><span class="">26.871 kW left' in text
+    assert '6.3 kW</span> <span class="sim">simulated</span><br><span class="">26.871 kW left' in text
     assert "PDU pod-a/r1/A" in text and "did not answer" in text
     assert "2.1 kW, 9.6 A" in text
     assert cli.main(["power", "lab", "--measured", "--json"]) == 0

@@ -33,7 +33,7 @@ def test_a_pod() -> None:
         ("compute:login:!controllers", ["cuda"]),
         ("login:!compute:!controllers", ["slurm_login"]),
         ("compute:!controllers", ["slurm_compute"]),
-        ("all:!controllers", ["verify"]),
+        ("all:!controllers", ["node_exporter", "verify"]),
     ]
     assert plays[1]["roles"][-1]["vars"] == {"verify_stage": "hardware"} and "vars" not in plays[-1]["roles"][0]
 
