@@ -8,7 +8,7 @@ ENGINE = settings="$$($(PYTHON) tools/engine.py env --stack lab)" && eval "$$set
 # sites with an inventory: what is generated for them is checked, and written anew by `make render`
 SITES := $(filter $(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)),$(patsubst inventories/%/hosts.yml,%,$(wildcard inventories/*/hosts.yml)))
 
-.PHONY: help setup lab lab-down preview check format test soak bench golden render reference lock clean
+.PHONY: help setup lab lab-down preview check format test trial soak bench golden render reference lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,16 +35,20 @@ check: setup ## format, lint, types and all tests that need neither root nor the
 	@$(BIN)/yamllint --strict .
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict playbooks
 	@for site in $(SITES); do $(BIN)/gridmill render $$site --check; done
-	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine and not soak'
+	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine and not trial and not soak'
 
 test: check ## every test, the virtual site included
-	@$(ENGINE) && $(BIN)/python -m pytest -m '(lab or engine) and not soak'
+	@$(ENGINE) && $(BIN)/python -m pytest -m '(lab or engine) and not trial and not soak'
 
 format: setup ## format the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
+trial: setup ## long trials on virtual sites that `make test` leaves out: a lost controller, a directory, drivers, meters, power limits, toolkits
+	@$(ENGINE) && for file in ldap driver_rollout meters power restore software toolkits; do \
+	  $(BIN)/python -m pytest -m 'trial or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_$$file.py; done
+
 soak: setup ## faults on the virtual site while `pulumi up` works: processes, power, cables; GRIDMILL_SOAK_ROUNDS=5
-	@$(ENGINE) && $(BIN)/python -m pytest -s -m soak tests/e2e/test_faults.py tests/e2e/test_thrash.py
+	@$(ENGINE) && $(BIN)/python -m pytest -s -m 'soak or lab' tests/e2e/test_chain.py::test_up tests/e2e/test_faults.py tests/e2e/test_thrash.py
 
 bench: setup ## how fast it is: plan, inventory and preview of 10,000 nodes; no machine is contacted
 	@$(BIN)/python -m benchmarks

@@ -1,8 +1,4 @@
-"""One virtual site for all tests here. Each file has it as a first `pulumi up` leaves it, whatever ran before.
-
-The converged site is kept as a snapshot of the lab, until what it follows from changes in the checkout; each file
-restores it. test_chain.py begins with bare machines, and makes the snapshot anew.
-"""
+"""One virtual site for all tests here, brought up once; tests run in the order in which they stand."""
 
 from __future__ import annotations
 
@@ -26,24 +22,20 @@ NODES = {
 
 
 @pytest.fixture(scope="session")
-def site_of_this_machine() -> Iterator[SiteCopy]:
-    """The copy, whatever its site is like; nobody else has it, and its machines are gone at the end."""
+def site() -> Iterator[SiteCopy]:
+    """The copy with its machines racked and booted; nobody else has it, and its machines are gone at the end."""
     copy = site_copy()
     try:
         with only_run(copy.directory.parent):
+            copy.prepare()
             try:
+                copy.lab("up")
+                copy.pulumi("stack", "init")
                 yield copy
             finally:
                 copy.lab("down")
     except AnotherRunError as error:
         pytest.exit(str(error), returncode=2)
-
-
-@pytest.fixture(scope="module")
-def site(site_of_this_machine: SiteCopy) -> SiteCopy:
-    """The converged site."""
-    site_of_this_machine.converged()
-    return site_of_this_machine
 
 
 def connect(site: SiteCopy, role: str) -> Host:
@@ -58,21 +50,21 @@ def connect(site: SiteCopy, role: str) -> Host:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def controller(site: SiteCopy) -> Host:
     return connect(site, "controller")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gpu1(site: SiteCopy) -> Host:
     return connect(site, "gpu1")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def gpu2(site: SiteCopy) -> Host:
     return connect(site, "gpu2")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def store(site: SiteCopy) -> Host:
     return connect(site, "store")

@@ -5,7 +5,6 @@ Its name, supernet, state and keys differ from the lab's, so that it can stand b
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,13 +16,8 @@ from typing import Any
 
 from gridmill.operations.directories import state_directory
 from tests.conftest import ROOT
-from tests.e2e.only_run import clean, end_processes
 
 NAME = "e2e"
-READY_S = 120
-"""Seconds in which a site that has just booted is well."""
-BESIDE = {"docs", "tests", "benchmarks", "ci", ".github"}
-"""Folders of the checkout that say nothing of what a converged site is; nor do the texts at its top."""
 LONGEST_S = 900
 """Seconds after which any one command counts as hanging."""
 SUBSTITUTIONS = {
@@ -58,8 +52,6 @@ class SiteCopy:
     directory: Path
     state: Path
     environment: dict[str, str] = field(default_factory=dict)
-    content: str = ""
-    """Digest of what a converged site follows from."""
 
     @property
     def stack_file(self) -> Path:
@@ -71,52 +63,10 @@ class SiteCopy:
         """Directory with the site's SSH key and known_hosts."""
         return self.state / "lab" / NAME
 
-    def bare(self) -> None:
-        """The copy as the checkout is, its machines racked and never converged, and nothing in Pulumi's state."""
-        clean(self.directory.parent)
-        self.lay_out()
-        self.lab("up")
-        self.pulumi("stack", "init")
-
-    def converged(self) -> None:
-        """The copy as the checkout is, and the site as its first `pulumi up` leaves it: restored where it was kept."""
-        self.lay_out()
-        if self.kept.name not in {path.name for path in self.kept.parent.glob("*")}:
-            self.bare()
-            self.pulumi("up", "--yes")
-            self.keep()
-            return
-        end_processes(self.state)  # of a test that failed half-way; what it had locked is put back all the same
-        shutil.rmtree(self.state / "pulumi" / ".pulumi" / "locks", ignore_errors=True)
-        self.booted("restore", self.kept.name)
-
-    def keep(self) -> None:
-        """Keep the site, which has just converged, for all who want it so; what was kept of another content goes."""
-        for old in self.kept.parent.glob("*"):
-            self.lab("snapshots", "--remove", old.name)
-        self.booted("snapshot", self.kept.name)
-
-    def booted(self, command: str, snapshot: str) -> None:
-        """Make or restore a snapshot of a converged site; its machines are well after it."""
-        done = self.lab(command, snapshot)
-        assert "still failed" not in done.text, done.text
-        end = time.monotonic() + READY_S
-        while True:
-            done = self.gridmill("status", NAME, "--json", check=False)
-            if done.status == 0:
-                return
-            assert time.monotonic() < end, f"the site is not well {READY_S} s after it booted:\n{done.text[-6000:]}"
-
-    @property
-    def kept(self) -> Path:
-        """Where the lab keeps the converged site of this content."""
-        return self.access / "snapshots" / f"converged-{self.content[:12]}"
-
-    def lay_out(self) -> None:
-        """Copy what git knows or would know, with the stack under its new name, and note what the content is.
-
-        Whatever else lies in the copy goes, but Python's caches: what a test changed in it is as in the checkout again.
-        """
+    def prepare(self) -> None:
+        """Copy what git knows or would know, with the stack under its new name; clean what a killed run left."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
         listed = subprocess.run(
             ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             cwd=ROOT,
@@ -124,37 +74,22 @@ class SiteCopy:
             text=True,
             check=True,
         ).stdout
-        files = {
-            name: (ROOT / name).read_bytes()
-            for name in sorted(filter(None, listed.split("\0")))
-            if (ROOT / name).exists()
-        }
-        for name in [name for name in files if name.startswith("inventories/lab/")]:
-            files[name.replace("/lab/", f"/{NAME}/", 1)] = files[name]
-        text = files["Pulumi.lab.yaml"].decode()
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).exists():
+                target = self.directory / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, target)
+        (self.directory / ".venv").symlink_to(ROOT / ".venv")
+        shutil.copytree(self.directory / "inventories" / "lab", self.directory / "inventories" / NAME)
+        text = (self.directory / "Pulumi.lab.yaml").read_text(encoding="utf-8")
         for old, new in SUBSTITUTIONS.items():
             assert old in text, old
             text = text.replace(old, new)
-        files[self.stack_file.name] = text.encode()
-        for path in sorted(self.directory.rglob("*"), reverse=True):
-            inside = path.relative_to(self.directory)
-            if path.is_symlink() or (path.is_file() and "__pycache__" not in inside.parts and str(inside) not in files):
-                path.unlink()
-        for name, content in files.items():
-            target = self.directory / name
-            if target.is_file() and target.read_bytes() == content:
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-            if (ROOT / name).exists():
-                shutil.copymode(ROOT / name, target)
-        (self.directory / ".venv").symlink_to(ROOT / ".venv")
-        digest = hashlib.sha256()
-        for name, content in sorted(files.items()):
-            if ("/" in name and name.split("/")[0] in BESIDE) or ("/" not in name and name.endswith(".md")):
-                continue
-            digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
-        self.content = digest.hexdigest()
+        self.stack_file.write_text(text, encoding="utf-8")
+        self.environment = self._base()
+        if self.access.exists():  # a killed run's machines; its copy may be of a checkout that is gone
+            self.lab("down")
+        shutil.rmtree(self.state, ignore_errors=True)
         self.environment = self._environment()
 
     def _base(self) -> dict[str, str]:
@@ -162,11 +97,7 @@ class SiteCopy:
 
         Previews ask no machine unless a test says so: every `up` here would check first what it then does.
         """
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith("PULUMI_") and name != "PYTHONDONTWRITEBYTECODE"
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
         return {**kept, "GRIDMILL_STATE": str(self.state), "GRIDMILL_PREVIEW": "plan"}
 
     def _environment(self) -> dict[str, str]:

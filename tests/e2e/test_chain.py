@@ -25,13 +25,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.engine]
 GPU_1, GPU_2, GPU_3, STORE, CONTROLLER = (NODES[role][0] for role in ("gpu1", "gpu2", "gpu3", "store", "controller"))
 
 
-@pytest.fixture(scope="module")
-def site(site_of_this_machine: SiteCopy) -> SiteCopy:
-    """Bare machines: here the chain begins."""
-    site_of_this_machine.bare()
-    return site_of_this_machine
-
-
 def test_preview_shows_the_site_and_touches_nothing(site: SiteCopy) -> None:
     done = site.pulumi("preview")
     assert re.search(r"\+ 18 to create", done.stdout)
@@ -63,12 +56,6 @@ def test_up(site: SiteCopy) -> None:
 def test_the_first_run_changed_exactly_what_check_mode_had_predicted(site: SiteCopy) -> None:
     for phase in [*site.phases(), "exports"]:
         assert site.changes(phase, "apply") == site.changes(phase, "check")
-
-
-def test_the_converged_site_is_kept_and_runs_on(site: SiteCopy) -> None:
-    site.keep()
-    kept = json.loads(site.lab("snapshots", "--json").stdout)["snapshots"]
-    assert [sorted(one["machines"]) for one in kept] == [sorted([GPU_1, GPU_2, STORE, CONTROLLER])]
 
 
 def test_a_job_asked_for_gpus_ran_and_is_accounted(site: SiteCopy, controller: Host) -> None:
@@ -167,7 +154,7 @@ def test_keys_are_random_private_and_nowhere_else(site: SiteCopy, controller: Ho
     secret = json.loads(controller.check_output("cat /etc/slurm/slurm.jwks"))["keys"][0]["k"]
     assert secret[:40] not in site.state_text()
     for path in site.state.rglob("*"):
-        if path.is_file() and not {"machines", "layers"} & set(path.parts):
+        if path.is_file() and "machines" not in path.parts:
             assert secret[:40].encode() not in path.read_bytes(), path
 
 
@@ -370,6 +357,27 @@ def test_a_bad_definition_registers_nothing(site: SiteCopy) -> None:
 def test_refresh_keeps_everything(site: SiteCopy) -> None:
     site.pulumi("refresh", "--yes")
     site.pulumi("preview", "--expect-no-changes")
+
+
+def test_the_lab_comes_back_after_a_killed_machine(site: SiteCopy, store: Host) -> None:
+    machines = {machine["name"]: machine for machine in json.loads(site.lab("status", "--json").stdout)["machines"]}
+    pid = machines["pod-a-r1-u38"]["pid"]
+    site.run("kill", "-KILL", str(pid))
+    site.lab("up")
+    assert store.run("true").rc == 0
+
+
+def test_a_second_lab_on_the_same_addresses_is_refused(site: SiteCopy) -> None:
+    other = site.directory / "Pulumi.other.yaml"
+    text = site.stack_file.read_text(encoding="utf-8")
+    other.write_text(text.replace("name: e2e\n", "name: other\n").replace("/lab/e2e/", "/lab/other/"), "utf-8")
+    skus = site.directory / "inventories" / "other"
+    skus.symlink_to(site.directory / "inventories" / "e2e")
+    done = site.run(".venv/bin/python", "-m", "gridmill.lab", "up", "--stack", other.name, check=False)
+    assert done.status == 1
+    assert re.search(r"198\.19\.16\.0/20 .*clashes with .* on gm-e2e", done.text), done.text
+    other.unlink()
+    skus.unlink()
 
 
 def test_destroy_decommissions_and_leaves_data(site: SiteCopy, controller: Host, gpu1: Host, store: Host) -> None:

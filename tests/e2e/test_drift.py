@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,10 +21,11 @@ CHECKED = "    changes: {drift: check, preview: {machines: false}}\n"
 
 
 @pytest.fixture
-def checked(site: SiteCopy) -> SiteCopy:
+def checked(site: SiteCopy) -> Iterator[SiteCopy]:
     """The site, whose stack wants drift to be a change."""
     site.edit("    scheduler:\n", f"{CHECKED}    scheduler:\n")
-    return site
+    yield site
+    site.edit(CHECKED, "")
 
 
 def drift(site: SiteCopy) -> tuple[int, dict[str, set[str]]]:

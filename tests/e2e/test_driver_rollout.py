@@ -1,7 +1,7 @@
 """Another driver on three nodes that run jobs: they are changed a wave at a time, and no job is killed.
 
 The driver's packages are Debian's own under a higher version, served by this host; the machines and their GPUs are
-simulated, while Slurm, its jobs and APT are real.
+simulated, while Slurm, its jobs and APT are real. Not part of `make test`: see `make trial`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.e2e import driver_packages
 from tests.e2e.conftest import NODES, connect
 from tests.e2e.site_copy import NAME, SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 GPUS = [NODES[role][0] for role in ("gpu1", "gpu2", "gpu3")]
 OLD, NEW = "550.163.01", "550.163.02"

@@ -59,7 +59,7 @@ def preview(site: SiteCopy) -> dict[str, dict[str, list[str]]]:
 def test_edits_and_damage_are_predicted_and_mended(site: SiteCopy) -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJGd41lXzdougWj52V4d4JqdrNABLVdjYs52g2k6oLJ+ chris"
     site.edit("      admins:\n", f'      admins:\n        chris: {{uid: 2003, keys: ["{key}"]}}\n')
-    site.edit("maxTime: '2-00:00:00'", "maxTime: '3-00:00:00'")
+    site.edit("maxTime: '1-00:00:00'", "maxTime: '3-00:00:00'")
     site.edit("users: [anna]", "users: [anna, chris]")
     site.edit("domain: e2e.gridmill.test\n", "domain: e2e.gridmill.test\n      resolvers: [198.19.16.1]\n")
     phases = site.phases()

@@ -1,5 +1,6 @@
-"""MooseFS on the virtual site, for real: homes, files of jobs, quotas, a server that comes and goes. Destroying is tested
-in test_chain.py.
+"""MooseFS on the virtual site, for real: homes, files of jobs, quotas, a server that comes and goes.
+
+Before test_nodes.py, which leaves reports of single machines. Destroying is tested in test_chain.py.
 """
 
 from __future__ import annotations

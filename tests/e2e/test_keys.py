@@ -1,4 +1,4 @@
-"""Rotation of the cluster's key while a job runs."""
+"""Rotation of the cluster's key while a job runs. Alphabetically after test_chain, which leaves the site up."""
 
 from __future__ import annotations
 

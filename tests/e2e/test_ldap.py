@@ -1,6 +1,6 @@
 """Users from a directory: a job of one runs, strangers stay out, and admins get in while the directory is away.
 
-The directory is a simulated one, a slapd on the storage machine.
+Not part of `make test`: see `make trial`. The directory is a simulated one, a slapd on the storage machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import NAME, SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 STORE = NODES["store"][0]
 SERVER = f"{STORE}.e2e.gridmill.test"

@@ -11,7 +11,7 @@ from testinfra.host import Host
 
 from tests.e2e.site_copy import SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 COMMAND = (".venv/bin/python", "-m", "gridmill.operations.cli")
 LOAD = "/run/gridmill-lab/gpus.load"

@@ -1,4 +1,7 @@
-"""Machines come, are worked on, and go: maintenance with a running job, a machine that is off, a pod that joins and leaves."""
+"""Machines come, are worked on, and go: maintenance with a running job, a machine that is off, a pod that joins and leaves.
+
+Shares the site with the other files here and leaves it as it was.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from tests.e2e.site_copy import SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 CAP_W = 650
 DEFAULT_W = 700

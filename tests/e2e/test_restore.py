@@ -1,5 +1,5 @@
 """Backup, loss of everything that the controller keeps, and restore. Another machine in its place is the guide's way;
-here the machine stays and is emptied, which takes a minute less.
+here the machine stays and is emptied, which takes a minute less. Runs on the site as the tests before leave it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from testinfra.host import Host
 from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import SiteCopy
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 GRIDMILL = (".venv/bin/python", "-m", "gridmill.operations.cli")
 ACCOUNTED = "sacct --allusers --noheader --parsable2 --allocations --starttime 1970-01-01 --format=JobID,JobName,State"

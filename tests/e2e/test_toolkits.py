@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from tests.e2e.conftest import NODES
 from tests.e2e.site_copy import SiteCopy
 from tests.e2e.test_software import OFFERED, OLD, upload
 
-pytestmark = [pytest.mark.lab, pytest.mark.engine]
+pytestmark = [pytest.mark.trial]
 
 PLAYBOOK_NAME = "toolkits_trial.yml"
 CONTROLLER, NODE = NODES["controller"][0], NODES["gpu1"][0]
@@ -34,6 +35,10 @@ PLAYBOOK = """\
 - {name: Node, hosts: "all:!controllers", gather_facts: false, become: true, roles: [cuda, verify]}
 """
 AS_OWNER = "setpriv --reuid=1991 --regid=1991 --clear-groups"
+CLEAR = f"""
+rm -rf /etc/apt/*/gridmill-source-* /var/lib/gridmill/toolkit-links.json {REPOSITORY}
+find /usr/local -maxdepth 1 -name 'cuda-*' -exec rm -rf {{}} +
+"""
 CHECKS = {"hostname", "toolkit"}
 NVCC = "/usr/local/cuda-{}/bin/nvcc --version"
 
@@ -84,7 +89,7 @@ class Toolkits:
 
 
 @pytest.fixture(scope="module")
-def trial(site: SiteCopy, tmp_path_factory: pytest.TempPathFactory) -> Toolkits:
+def trial(site: SiteCopy, controller: Host, gpu1: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toolkits]:
     work = tmp_path_factory.mktemp("toolkits")
     key = driver_packages.make(work / "packages", [])
     beside = work / "project" / "inventories" / site.stack_file.stem.removeprefix("Pulumi.")
@@ -96,8 +101,13 @@ def trial(site: SiteCopy, tmp_path_factory: pytest.TempPathFactory) -> Toolkits:
     (beside / "keys" / "mirror.asc").write_text(key, encoding="utf-8")
     playbook = site.directory / "playbooks" / PLAYBOOK_NAME
     playbook.write_text(PLAYBOOK, encoding="utf-8")
+    controller.check_output(CLEAR)
+    gpu1.check_output(CLEAR)
     upload(site, work / "packages", REPOSITORY, CONTROLLER)
-    return Toolkits(site, work / "project", key)
+    yield Toolkits(site, work / "project", key)
+    controller.check_output(f"{AS_OWNER} rm -rf /scratch/cuda; {CLEAR}")
+    gpu1.check_output(CLEAR)
+    playbook.unlink()
 
 
 def test_toolkits_lie_on_the_volume_once_and_every_machine_sees_them(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 
 import pytest
 from testinfra.host import Host
@@ -36,15 +37,21 @@ def until(controller: Host, job: str, wanted: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def from_before(site: SiteCopy, controller: Host) -> str:
-    """A job that ran already when Slurm got to know the power."""
-    job: str = controller.check_output(f"{SUBMIT} --gres=gpu:2 {SLEEP}")
+def from_before(site: SiteCopy, controller: Host) -> Iterator[str]:
+    """A job that ran already when Slurm got to know the power; the site is put back at the end."""
+    job = controller.check_output(f"{SUBMIT} --gres=gpu:2 {SLEEP}")
     until(controller, job, "RUNNING None")
     for old, new in (SITE, POWER):
         site.edit(old, new)
-    predicted = site.converge("control", "check")
-    assert site.converge("control", "apply") == predicted
-    return job
+    try:
+        predicted = site.converge("control", "check")
+        assert site.converge("control", "apply") == predicted
+        yield job
+    finally:
+        controller.check_output("scancel --user=gridmill-accept")
+        for old, new in (SITE, POWER):
+            site.edit(new, old)
+        site.converge("control", "apply")
 
 
 def test_a_job_from_before_runs_on_and_holds_its_watts(from_before: str, controller: Host) -> None:
