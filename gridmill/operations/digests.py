@@ -14,6 +14,7 @@ from typing import Any
 
 from gridmill.operations.places import ANSIBLE_CONFIG, PLAYBOOKS
 from gridmill.operations.playbooks import COLLECTION, ROLES, SITE
+from gridmill.operations.python_imports import imports_of
 from gridmill.operations.roles import role_directory
 
 PARTS = ("defaults", "files", "handlers", "library", "meta", "module_utils", "tasks", "templates", "vars")
@@ -46,17 +47,20 @@ def _role_digest(name: str, feature: str) -> str:
     directory = role_directory(name, feature)
     files = {path for part in PARTS for path in (directory / part).rglob("*") if _counts(path)}
     tasks = [path for path in files if path.suffix in {".yml", ".yaml"}]
-    return _digest(files | _modules({found for path in tasks for found in _MODULE.findall(_text(path))}), directory)
+    named = {found for path in tasks for found in _MODULE.findall(_text(path))}
+    own = {path for path in (directory / "library").glob("*.py") if path in files}
+    return _digest(files | _modules(named, own), directory)
 
 
 def _counts(path: Path) -> bool:
     return path.is_file() and "__pycache__" not in path.parts and path.suffix not in {".md", ".pyc"}
 
 
-def _modules(names: Iterable[str]) -> set[Path]:
-    """Files of modules of the collection, and of everything shared that they import, directly or not."""
+def _modules(names: Iterable[str], own: Iterable[Path] = ()) -> set[Path]:
+    """Files of modules of the collection, and of everything shared that they, and a role's own, import, directly or
+    not."""
     found: set[Path] = set()
-    waiting = [SITE / "plugins" / "modules" / f"{name}.py" for name in names]
+    waiting = [*own, *(SITE / "plugins" / "modules" / f"{name}.py" for name in names)]
     while waiting:
         path = waiting.pop()
         if path not in found and path.is_file():
@@ -69,7 +73,7 @@ def _modules(names: Iterable[str]) -> set[Path]:
 def _imported(path: Path) -> tuple[Path, ...]:
     """Files of the collection's shared code that a file imports, and the packages that they stand in."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_text(path))):
+    for node in imports_of(_text(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

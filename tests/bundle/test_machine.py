@@ -202,6 +202,28 @@ def test_what_was_killed_long_ago_is_forgotten(machine: Machine) -> None:
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_code_in_use_is_never_removed_and_old_code_is(machine: Machine, tmp_path: Path) -> None:
+    """Ansible loads parts of its code as late as a module ends: what other phases run must stay where it is."""
+    machine.run([])
+    first = machine.code
+    kept, code = tmp_path / "state" / "bundle", tmp_path / "run" / "code"
+    for number in range(6):
+        extra = tmp_path / f"module_{number}.py"
+        extra.write_text(f"NUMBER = {number}\n", encoding="utf-8")
+        machine.code = code_of([extra])
+        machine.run([])
+    there = {path.stem for path in kept.glob("*.zip")}
+    assert len(there) == 2 + 6 and {path.name for path in code.iterdir()} == there
+    for path in kept.glob("*.zip"):
+        os.utime(path, (0, 0) if path.stem not in {one.digest for one in first} else None)
+    extra.write_text("NUMBER = 7\n", encoding="utf-8")
+    machine.code = code_of([extra])
+    machine.run([])
+    left = {path.stem for path in kept.glob("*.zip")}
+    assert {one.digest for one in machine.code} <= left and len(left) == 4
+    assert {path.name for path in code.iterdir()} == left
+
+
 def test_a_new_run_has_the_one_before_end_after_its_task(machine: Machine, tmp_path: Path) -> None:
     slow = [
         {"module": "ansible.modules.command", "rounds": [{"argv": ["sleep", "1.5"]}]},

@@ -89,6 +89,17 @@ def test_shared_code_concerns_the_roles_whose_modules_import_it(playbooks: Path,
     assert changed(before, taken(POD)) == {"role_gpu_power", "role_nvidia", "role_verify"}
 
 
+def test_shared_code_concerns_a_role_whose_own_modules_import_it(playbooks: Path, taken: Digests) -> None:
+    library = playbooks / "roles/chrony/library"
+    library.mkdir()
+    shared = "ansible_collections.gridmill.site.plugins.module_utils.storage.exports"
+    (library / "mine.py").write_text(f"from {shared} import text\n", encoding="utf-8")
+    before = taken(POD)
+    with (playbooks / "plugins/module_utils/storage/exports.py").open("a", encoding="utf-8") as file:
+        file.write("\n# changed\n")
+    assert "role_chrony" in changed(before, taken(POD))
+
+
 def test_a_role_of_gpu_nodes_concerns_gpu_nodes_only(taken: Digests) -> None:
     """What the ledger compares; the others are as planned, and nobody connects to them."""
     found = taken(POD)

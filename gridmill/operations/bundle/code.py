@@ -12,12 +12,14 @@ import io
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from gridmill.operations.bundle.ansible_internals import PACKAGE as ANSIBLE
 from gridmill.operations.bundle.ansible_internals import module_source, sources_loaded_by_name
 from gridmill.operations.bundle.errors import NotCompilableError
 from gridmill.operations.playbooks import SITE
+from gridmill.operations.python_imports import imports_of
 
 COLLECTIONS = "ansible_collections"
 MODULES = frozenset({"blockinfile", "command", "file", "stat", "systemd_service", "user"})
@@ -68,8 +70,9 @@ def code_of(modules: Iterable[Path]) -> list[Object]:
 def imported(sources: Iterable[Path]) -> set[Path]:
     """Files of ansible.module_utils and of collections that these import, directly or not, and of their packages."""
     waiting = list(sources)
-    roots = {ANSIBLE.parent, _root(SITE), *(_root(path) for path in waiting if COLLECTIONS in path.parts)}
+    roots = tuple({ANSIBLE.parent, _root(SITE), *(_root(path) for path in waiting if COLLECTIONS in path.parts)})
     found: set[Path] = set()
+    seen = set(waiting)
     while waiting:
         source = waiting.pop()
         for module, names in _imports(source):
@@ -77,8 +80,9 @@ def imported(sources: Iterable[Path]) -> set[Path]:
             if not files and not source.is_relative_to(ANSIBLE):
                 raise NotCompilableError(f"{source} imports {module}, which neither Ansible nor a collection has")
             for path in files + [one for name in names for one in _files(f"{module}.{name}", roots)]:
-                if path not in found:
-                    found.add(path)
+                found.add(path)
+                if path not in seen:
+                    seen.add(path)
                     waiting.append(path)
     return found
 
@@ -94,17 +98,18 @@ def _imports(source: Path) -> list[tuple[str, list[str]]]:
     root = ANSIBLE.parent if source.is_relative_to(ANSIBLE) else _root(source) if COLLECTIONS in source.parts else None
     package = source.parent.relative_to(root).parts if root else ()
     found: list[tuple[str, list[str]]] = [(".".join(package), [])] if package[:2] == ("ansible", "module_utils") else []
-    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+    for node in imports_of(source.read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found += [(alias.name, []) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = package[: len(package) - node.level + 1] if node.level else ()
             whole = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
             found.append((whole, [alias.name for alias in node.names]))
     return [one for one in found if one[0].startswith(("ansible.module_utils", f"{COLLECTIONS}."))]
 
 
-def _files(name: str, roots: Iterable[Path]) -> list[Path]:
+@cache
+def _files(name: str, roots: tuple[Path, ...]) -> list[Path]:
     """The file of a module or package, if it is one, and of the packages above it."""
     parts = name.split(".")
     for root in roots:

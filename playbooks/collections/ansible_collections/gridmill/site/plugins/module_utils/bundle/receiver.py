@@ -33,6 +33,8 @@ FORGOTTEN_S = 2 * 86400.0
 POLL_S = 0.02
 SLOWEST_POLL_S = 0.3
 KEPT_CODE = 4
+IN_USE_S = 86400.0
+"""Code that was used within so long may be running, for another phase or a preview, and is never removed."""
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 KEY_TYPE = re.compile(r"(ssh|ecdsa|sk-ssh|sk-ecdsa)-[a-z0-9@.-]+\Z")
@@ -135,15 +137,17 @@ class Receiver:
         return place
 
     def keep_code(self, digest: str, content: bytes) -> Path | None:
-        """Keep code for later runs too; the oldest is forgotten."""
+        """Keep code for later runs too; of what is not in use, the oldest is forgotten."""
         directory = self.state / "bundle"
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         new = directory / f"{digest}.{os.getpid()}"
         write_private(new, content)
         new.replace(directory / f"{digest}.zip")
-        for old in sorted(directory.glob("*.zip"), key=lambda one: one.stat().st_mtime)[:-KEPT_CODE]:
-            old.unlink(missing_ok=True)
-            shutil.rmtree(Path(self.request["runtime"]) / "code" / old.stem, ignore_errors=True)
+        used = {path: path.stat().st_mtime for path in directory.glob("*.zip")}
+        for old in sorted(used, key=lambda path: used[path])[:-KEPT_CODE]:
+            if used[old] < time.time() - IN_USE_S:
+                old.unlink(missing_ok=True)
+                shutil.rmtree(Path(self.request["runtime"]) / "code" / old.stem, ignore_errors=True)
         return self.code(digest)
 
     def end_other(self) -> None:
