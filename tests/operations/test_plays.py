@@ -35,7 +35,7 @@ def test_a_pod() -> None:
         ("compute:!controllers", ["slurm_compute"]),
         ("all:!controllers", ["node_exporter", "verify"]),
     ]
-    assert plays[1]["roles"][-1]["vars"] == {"verify_stage": "hardware"} and "vars" not in plays[-1]["roles"][0]
+    assert plays[1]["roles"][-1]["vars"] == {"verify_stage": "hardware"} and "vars" not in plays[-1]["roles"][-1]
 
 
 @pytest.mark.parametrize("phase", ["storage", "control", "pod-a", "exports"])

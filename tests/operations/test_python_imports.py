@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from gridmill.operations.bundle.code import ANSIBLE
+from gridmill.operations.bundle.ansible_internals import PACKAGE
 from gridmill.operations.playbooks import SITE
 from gridmill.operations.python_imports import imports_of
 
@@ -62,7 +62,7 @@ def test_wherever_they_stand() -> None:
 
 
 def test_as_many_as_the_whole_tree_has() -> None:
-    for path in [*SITE.glob("plugins/**/*.py"), *(ANSIBLE / "module_utils").glob("*.py")]:
+    for path in [*SITE.glob("plugins/**/*.py"), *(PACKAGE / "module_utils").glob("*.py")]:
         text = path.read_text(encoding="utf-8")
         whole = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)]
         assert len(list(imports_of(text))) == len(whole), path
