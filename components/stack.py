@@ -45,7 +45,7 @@ def _site_definition(name: str, args: Mapping[str, Any]) -> tuple[Definition, Co
         definition, composed = _composed(name, args["definition"], args.get("directory") or ".")
     elif file := args.get("file"):
         definition = load_definition(Path(file))
-        composed = Composed.at(definition.data, Path(file).parent)
+        composed = Composed.at(definition.own, Path(file).parent)
     else:
         definition, composed = stack_definition(Path.cwd()), None
     if definition.site.name != name:
@@ -87,7 +87,7 @@ def stack_definition(root: Path) -> Definition:
     _check_name(data)
     path = root / f"Pulumi.{pulumi.get_stack()}.yaml"
     definition = load_definition(path) if path.exists() else build_definition(data, root)
-    if path.exists() and definition.data != data:
+    if path.exists() and definition.own != data:
         raise ProblemsError([Problem((), "Pulumi's configuration differs from this file", "the same", file=path.name)])
     return definition
 

@@ -19,6 +19,7 @@ from gridmill.core.sections.machines import LARGEST_LIST, ListedMachine, parse_m
 from gridmill.core.sections.partial import has, read_site
 from gridmill.core.yaml_lines import MAXIMUM_CHARACTERS, parse
 from gridmill.features.hosts.machines import identities
+from gridmill.include import join
 from gridmill.kernel.context import Context
 from gridmill.kernel.definition import Definition, written
 from gridmill.problems import check
@@ -87,7 +88,7 @@ def examine_definition(path: Path) -> tuple[Definition, list[Problem]]:
     size = len(json.dumps(json.dumps(config[SITE_KEY])))
     if size > LARGEST_CONFIGURATION:
         expected = f"at most {LARGEST_CONFIGURATION}: Pulumi hands it over in one environment variable"
-        hint = "write slots as ranges, such as r[1-12]/u[1,9,17,25]"
+        hint = "put what is large into files, `include: [people.yaml]`; write slots as ranges, r[1-12]/u[1,9,17,25]"
         problem = Problem(("config", SITE_KEY), f"{size} bytes as configuration are too many", expected, hint, file)
         raise ProblemsError([problem.located(file, document.lines)])
     prefix = ("config", SITE_KEY)
@@ -110,6 +111,11 @@ def _examine(
     """`around`: what is wrong around the site, in the same file."""
     if older := version_problem(data, file):
         raise ProblemsError([older.located(file, lines)])
+    own = data
+    joined = join(own, root, file, lines)
+    if joined.problems:  # of the rest of a definition nothing can be said while a part of it is not there
+        raise ProblemsError([*around, *joined.problems])
+    data, lines = joined.data, joined.lines
     secrets = list(secret_problems(data))
     whole, unlike = resolve_likes(data)
     try:
@@ -140,7 +146,7 @@ def _examine(
     if problems:
         raise ProblemsError([*problems, *found])
     machines = identities(site, listed)
-    definition = Definition(site, catalog, keys, file, lines, data, machines, (), warnings, context.power, known)
+    definition = Definition(site, catalog, keys, file, lines, data, machines, (), warnings, context.power, known, own)
     return definition, found
 
 

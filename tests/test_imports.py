@@ -26,12 +26,13 @@ WALKERS = REGISTRY | {
     "gridmill.documents",
     "gridmill.schema",
 }
-PURE = WALKERS | {"gridmill.migration", "gridmill.compare", "gridmill.report"}
+PURE = WALKERS | {"gridmill.include", "gridmill.migration", "gridmill.compare", "gridmill.report"}
 
 ALLOWED: dict[str, set[str]] = {
     "gridmill.core": set(),
     "gridmill.catalog": CORE,
     "gridmill.migration": CORE,
+    "gridmill.include": CORE,
     "gridmill.power": CATALOG,
     "gridmill.kernel": POWER,
     "gridmill.features": KERNEL,
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "gridmill.site": REGISTRY,
     "gridmill.schema": REGISTRY | {"gridmill.site"},
     "gridmill.problems": KERNEL,
-    "gridmill.load": REGISTRY | {"gridmill.site", "gridmill.problems"},
+    "gridmill.load": REGISTRY | {"gridmill.site", "gridmill.problems", "gridmill.include"},
     "gridmill.plan": KERNEL,
     "gridmill.phases": REGISTRY,
     "gridmill.documents": REGISTRY | {"gridmill.phases"},

@@ -8,6 +8,22 @@ from dataclasses import dataclass, replace
 Path = tuple[str | int, ...]
 
 
+class Place(int):
+    """A line of a file other than the stack's own, where a part of the definition stands."""
+
+    file: str
+
+    def __new__(cls, line: int, file: str) -> Place:
+        """The number of the line, which knows its file."""
+        place = super().__new__(cls, line)
+        place.file = file
+        return place
+
+    def __getnewargs__(self) -> tuple[int, str]:  # type: ignore[override]
+        """For copies."""
+        return int(self), self.file
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a definition.
@@ -36,7 +52,10 @@ class Problem:
         path = self.path
         while path and path not in lines:
             path = path[:-1]
-        return replace(self, file=file, line=lines.get(path))
+        line = lines.get(path)
+        if isinstance(line, Place):
+            return replace(self, file=line.file, line=int(line))
+        return replace(self, file=file, line=line)
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`: path as text, and only what is known."""

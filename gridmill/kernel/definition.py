@@ -41,6 +41,8 @@ class Definition:
     """Its power as the rules analysed it; `power` gives it."""
     features: tuple[Feature, ...] = field(default=(), compare=False, repr=False)
     """The features that it was read with."""
+    own: Any = None
+    """What of `data` stands in the stack file itself, as Pulumi has it; the rest is included."""
 
     @property
     def power(self) -> PowerAnalysis:

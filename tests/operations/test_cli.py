@@ -125,6 +125,7 @@ COMMANDS = [
     ["migrate", "nosuch"],
     ["policy", "lab", "--config", "PLACE/none.json"],
     ["size", "--system", "nosuch", "--nodes", "1"],
+    ["migrate", "PLACE/Pulumi.none.yaml"],
 ]
 
 

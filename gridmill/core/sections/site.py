@@ -12,6 +12,7 @@ from gridmill.core.base import LineText, Part, PodKey, SiteName, text
 from gridmill.core.sections.access import Access
 from gridmill.core.sections.changes import Changes
 from gridmill.core.sections.grid import Grid
+from gridmill.core.sections.include import IncludePath
 from gridmill.core.sections.network import Network
 from gridmill.core.sections.pods import Pod
 from gridmill.core.sections.power import Power
@@ -57,6 +58,9 @@ class Site(Part):
     """Version of this schema."""
     name: SiteName
     """Name of the site, and of its Slurm cluster."""
+    include: Annotated[list[IncludePath], Field(default_factory=list, max_length=100)]
+    """Files and folders (these end with `/`) in `inventories/<site>/` with more of this definition, for what is large,
+    such as people or machines. Each holds sections as they stand here; mappings are joined."""
     location: Location
     """Where it stands."""
     operator: Operator
