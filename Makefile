@@ -5,10 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 ENGINE = settings="$$($(PYTHON) tools/engine.py env --stack lab)" && eval "$$settings"
-# sites with an inventory: what is generated for them is checked, and written anew by `make render`
-SITES := $(filter $(patsubst Pulumi.%.yaml,%,$(wildcard Pulumi.*.yaml)),$(patsubst inventories/%/hosts.yml,%,$(wildcard inventories/*/hosts.yml)))
 
-.PHONY: help setup lab lab-down preview check format test trial soak bench golden render reference lock clean
+.PHONY: help setup lab lab-down preview check format test trial soak bench golden reference lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,7 +32,6 @@ check: setup ## format, lint, types and all tests that need neither root nor the
 	@$(BIN)/mypy
 	@$(BIN)/yamllint --strict .
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict playbooks
-	@for site in $(SITES); do $(BIN)/gridmill render $$site --check; done
 	@$(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 8 -m 'not lab and not engine and not trial and not soak'
 
 test: check ## every test, the virtual site included
@@ -56,10 +53,7 @@ bench: setup ## how fast it is: plan, inventory and preview of 10,000 nodes; no 
 golden: setup ## write the golden sites anew; look at the difference
 	@GRIDMILL_UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/documents && git diff --stat tests/golden
 
-render: setup ## write what is generated from the stack definitions
-	@for site in $(SITES); do $(BIN)/gridmill render $$site; done
-
-reference: setup ## write the generated pages of docs/reference/
+reference: setup ## write the generated pages and schemas of docs/reference/
 	@$(BIN)/python -m tools.reference
 
 lock: setup ## lock the requirements anew (needs uv)

@@ -19,12 +19,12 @@ import pulumi
 
 from gridmill.core.hostlist import fold
 from gridmill.kernel.site_plan import ChangesPlan
+from gridmill.operations.places import project
 from gridmill.report.predicted_changes import by_reason, machines
 
 from .composed import Composed
 from .host_preview import GRACE_S, preview_mode
 
-ROOT = Path(__file__).resolve().parent.parent
 DRIFT_ENV = "GRIDMILL_DRIFT"
 """Name of that variable."""
 GIVEN = "GRIDMILL_HAND_CHANGES"
@@ -77,7 +77,7 @@ def look(site: str, limit_s: float, composed: Composed | None = None) -> dict[st
     ]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, input=given or "", capture_output=True, text=True, check=False,
+            command, cwd=project(), input=given or "", capture_output=True, text=True, check=False,
             timeout=limit_s + GRACE_S,
         )  # fmt: skip
         found: dict[str, Any] = json.loads(done.stdout)

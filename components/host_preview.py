@@ -11,15 +11,14 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from gridmill.kernel.site_plan import AccessPlan, ChangesPlan
 from gridmill.operations.directories import on_this_machine
+from gridmill.operations.places import project
 
-ROOT = Path(__file__).resolve().parent.parent
 MODE = "GRIDMILL_PREVIEW"
 """`plan`: this preview asks no machine, whatever the stack says. `hosts`: it does."""
 WAIT_S = 3.0
@@ -98,7 +97,7 @@ class HostPreview:
         wait = max(WAIT_S - self.waited_s, 1.0)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gridmill.operations.dry_run", "--within", f"{left:.1f}", "--wait", f"{wait:.1f}"),
-            cwd=ROOT,
+            cwd=project(),
             env={**inherited, **environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,3 +22,8 @@ def site_schema(known: Sequence[Feature] | None = None) -> dict[str, Any]:
         "properties": {"config": {"type": "object", "properties": {"gridmill:site": site}}},
         "$defs": definitions,
     }
+
+
+def schema_text(schema: dict[str, Any]) -> str:
+    """A schema as it is written into a file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

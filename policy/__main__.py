@@ -3,11 +3,9 @@
 import sys
 from pathlib import Path
 
-from pulumi_policy import PolicyPack
-
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root))
 
-from policy.pack import NAME, policies  # noqa: E402 - the engine starts this directory, the checkout is its parent
+from policy.pack import serve  # noqa: E402 - the engine starts this directory, the checkout is its parent
 
-PolicyPack(name=NAME, policies=policies(root))
+serve(root)

@@ -12,6 +12,7 @@ from pulumi_policy import (
     EnforcementLevel,
     Policy,
     PolicyConfigSchema,
+    PolicyPack,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
@@ -34,8 +35,13 @@ SITE = "gridmill:index:Site"
 _LEVELS = {"mandatory": EnforcementLevel.MANDATORY, "advisory": EnforcementLevel.ADVISORY}
 
 
+def serve(root: Path) -> None:
+    """Serve the pack for the project at `root` until Pulumi's engine, which started this process, ends."""
+    PolicyPack(name=NAME, policies=policies(root))
+
+
 def policies(root: Path) -> list[Policy]:
-    """The pack for the checkout at `root`."""
+    """The pack for the project at `root`."""
     return [_readable(root), *(_policy(root, rule) for rule in rules(features(root)))]
 
 

@@ -19,9 +19,9 @@ if sys.version_info < MINIMUM_PYTHON:
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tools.engine_setup.ensure import ensure_engine
-from tools.engine_setup.errors import SetupError
-from tools.engine_setup.plugin import ensure_plugin
+from gridmill.engine.ensure import ensure_engine
+from gridmill.engine.errors import SetupError
+from gridmill.engine.plugin import ensure_plugin
 from tools.project_setup.launchers import write_launchers
 from tools.project_setup.system_packages import ensure_system_packages
 from tools.project_setup.virtual_environment import ensure_virtual_environment

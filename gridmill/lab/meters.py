@@ -19,7 +19,8 @@ from gridmill.lab.records import read_process, write_process
 
 _START_SECONDS = 20.0
 _STOP_SECONDS = 5.0
-_ROOT = Path(__file__).resolve().parents[2]
+_LIBRARY = Path(__file__).resolve().parents[2]
+"""From which the meters' process imports this package."""
 
 
 def ensure_running(paths: SitePaths, rack: RackedSite, bridge: Bridge, packages: list[Path]) -> bool:
@@ -44,7 +45,7 @@ def ensure_running(paths: SitePaths, rack: RackedSite, bridge: Bridge, packages:
     log.unlink(missing_ok=True)
     inside = ["ip", "netns", "exec", name_space(bridge)]
     command = [*inside, sys.executable, "-m", "gridmill.lab.meter_server", str(description)]
-    pid = start_detached(command, output=log, environment={"PYTHONPATH": str(_ROOT)})
+    pid = start_detached(command, output=log, environment={"PYTHONPATH": str(_LIBRARY)})
     record = write_process(paths.meters / "process.json", pid)
     _wait(record, log)
     return True

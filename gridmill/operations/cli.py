@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from gridmill.catalog.json_schema import sku_schemas
 from gridmill.core.errors import GridmillError, Problem, ProblemsError
 from gridmill.core.people import nearest
 from gridmill.documents import documents
+from gridmill.engine.cli import add_engine_arguments, engine
 from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import check_name, load_definition
 from gridmill.operations.commands import backup as backup_cli
 from gridmill.operations.commands import forget as forget_cli
 from gridmill.operations.commands import growth as growth_cli
+from gridmill.operations.commands import inventory as inventory_cli
 from gridmill.operations.commands import migrate as migrate_cli
 from gridmill.operations.commands import power as power_cli
 from gridmill.operations.commands.policy import add_policy_arguments, policy_data, policy_table, violations
@@ -35,16 +36,14 @@ from gridmill.operations.inspect.status_power import meter_lines, meters_status,
 from gridmill.operations.inspect.status_table import status_table
 from gridmill.operations.inspect.watts import watts_status
 from gridmill.operations.local_files import missing_files, require_files
+from gridmill.operations.places import project, stack_file
 from gridmill.operations.preview import apply
 from gridmill.operations.preview.ci_preview import add_ci_arguments, ci_preview
 from gridmill.operations.record.journal import SHOWN, journal, journal_table
 from gridmill.plan import plan_site
 from gridmill.report.explain import explain
-from gridmill.report.inventory import inventory_yaml
 from gridmill.report.tables import site_table, summary_table
-from gridmill.schema import site_schema
-
-ROOT = Path(__file__).resolve().parents[2]
+from gridmill.schema import schema_text, site_schema
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,8 +71,6 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--last", type=int, default=SHOWN, metavar="N", help="so many lines; 0 for all")
         if function is order_rollout:
             command.add_argument("order", choices=ORDERS, help="; ".join(f"{name}: {SAID[name]}" for name in ORDERS))
-        if function is render:
-            command.add_argument("--check", action="store_true", help="fail when committed files are not up to date")
     return top
 
 
@@ -143,7 +140,8 @@ def show_growth(options: argparse.Namespace) -> int:
 
 def show_policy(options: argparse.Namespace) -> int:
     """Ask the rules of the policy pack without Pulumi; status 1 when a mandatory one is violated."""
-    found = violations(_stack_file(options.stack), ROOT, options.config)
+    file = _stack_file(options.stack)
+    found = violations(file, project(file.parent), options.config)
     _print(policy_data(found), options, policy_table(found))
     return 1 if any(level == "mandatory" and problems for _, level, problems in found) else 0
 
@@ -237,7 +235,7 @@ def restore(options: argparse.Namespace) -> int:
 
 def forget_stack(options: argparse.Namespace) -> int:
     """Remove a stack that is down from Pulumi; its definition, logs and backups stay."""
-    data, text = forget_cli.forget(options.stack, ROOT, force=options.force)
+    data, text = forget_cli.forget(options.stack, project(), force=options.force)
     _print(data, options, text)
     return 0
 
@@ -251,27 +249,6 @@ def document(options: argparse.Namespace) -> int:
     return 0
 
 
-def render(options: argparse.Namespace) -> int:
-    """Write what is generated from a definition into inventories/<site>/ and docs/reference/."""
-    plan = _plan(options.stack)
-    reference = ROOT / "docs" / "reference"
-    files = {
-        ROOT / "inventories" / plan.name / "hosts.yml": inventory_yaml(documents(plan)),
-        reference / "site.schema.json": _schema_text(site_schema()),
-        **{reference / name: _schema_text(schema) for name, schema in sku_schemas().items()},
-    }
-    stale = [path for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    names = [str(path.relative_to(ROOT)) for path in stale]
-    if options.check:
-        _print({"ok": not stale, "stale": names}, options, "\n".join(f"not up to date: {name}" for name in names))
-        return 1 if stale else 0
-    for path in stale:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(files[path], encoding="utf-8")
-    _print({"ok": True, "written": names}, options, "\n".join(f"wrote {name}" for name in names) or "up to date")
-    return 0
-
-
 def migrate(options: argparse.Namespace) -> int:
     """Rewrite a stack file of an older version in place; with --check say what would change, status 1 if anything."""
     data, text = migrate_cli.migrate_file(_stack_file(options.stack), check=options.check)
@@ -279,9 +256,16 @@ def migrate(options: argparse.Namespace) -> int:
     return 0 if data["ok"] else 1
 
 
+def show_inventory(options: argparse.Namespace) -> int:
+    """Print all phases of a site as one inventory; our inventory plugin for plain Ansible reads it."""
+    found = inventory_cli.inventory(_definition(options.stack), secrets=options.secrets)
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+    return 0
+
+
 def schema(options: argparse.Namespace) -> int:
     """Print the JSON Schema of the stack definition."""
-    print(_schema_text(site_schema()), end="")
+    print(schema_text(site_schema()), end="")
     return 0
 
 
@@ -301,6 +285,8 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
     show_policy: add_policy_arguments,
     show_power: power_cli.add_power_arguments,
     apply_plan: apply.add_apply_arguments,
+    engine: add_engine_arguments,
+    show_inventory: inventory_cli.add_inventory_arguments,
     forget_stack: forget_cli.add_forget_arguments,
     migrate: migrate_cli.add_migrate_arguments,
 }
@@ -341,7 +327,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
         "remove a stack that is down from Pulumi, and keep its definition (`pulumi stack rm` deletes it)",
     ),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
-    "render": (render, "write the files that are generated from a definition, or check that they are up to date"),
+    "inventory": (show_inventory, "print a whole site as an inventory, as plain Ansible gets it (inventories/<site>/)"),
+    "engine": (engine, "set up the Pulumi engine and its plugin, or print the environment in which `pulumi` works"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),
     "schema": (schema, "print the JSON Schema of the stack definition"),
 }
@@ -386,16 +373,12 @@ def _definition(stack: str, *, to_look: bool = False) -> Definition:
 def _stack_file(stack: str) -> Path:
     if stack.endswith(".yaml"):
         return Path(stack)
-    path = ROOT / f"Pulumi.{stack}.yaml"
+    path = stack_file(stack)
     if not path.exists():
-        known = [name.name.split(".")[1] for name in sorted(ROOT.glob("Pulumi.*.yaml"))]
+        known = [name.name.split(".")[1] for name in sorted(path.parent.glob("Pulumi.*.yaml"))]
         near = nearest(stack, known, f"write {path.name}, for instance as a copy of a sample")
         raise ProblemsError([Problem((), "no such stack", f"one of {', '.join(known)}", near, path.name)])
     return path
-
-
-def _schema_text(schema: dict[str, Any]) -> str:
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _print(data: dict[str, Any], options: argparse.Namespace, text: str) -> None:

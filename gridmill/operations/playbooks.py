@@ -1,4 +1,4 @@
-"""Digests of files in this checkout: of the playbooks, and of whatever else must not move unseen."""
+"""The collection with roles and modules, and digests of files, which must not move unseen."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PLAYBOOKS = ROOT / "playbooks"
+from gridmill.operations.places import PLAYBOOKS, TOOLKIT
+
 COLLECTION = "gridmill.site"
 """Name of the collection that holds roles, modules and what these share."""
 PLACE = Path("collections", "ansible_collections", *COLLECTION.split("."))
@@ -16,12 +16,12 @@ SITE = PLAYBOOKS / PLACE
 ROLES = SITE / "roles"
 
 
-def playbook_digest(root: Path = ROOT) -> str:
+def playbook_digest(root: Path = TOOLKIT) -> str:
     """SHA-256 over the names and contents of everything that Ansible runs; part of the phase's inputs."""
     return tree_digest([root / "ansible.cfg", root / "playbooks"], root)
 
 
-def tree_digest(paths: Iterable[Path], root: Path = ROOT) -> str:
+def tree_digest(paths: Iterable[Path], root: Path) -> str:
     """SHA-256 (32 digits) over the names and contents of these files, and of all files in these directories."""
     digest = hashlib.sha256()
     for path in paths:

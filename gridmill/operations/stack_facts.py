@@ -8,17 +8,17 @@ from pathlib import Path
 
 import yaml
 
-from gridmill.features.organisation.problems import PUBLIC_PASSPHRASE_FILE
 from gridmill.kernel.context import Case, Facts
 from gridmill.kernel.definition import Definition
 from gridmill.operations.directories import state_directory
+from gridmill.operations.places import LAB_PASSPHRASE
 from gridmill.plan import plan_site
 
 
 def policy_case(definition: Definition, root: Path) -> Case:
     """What the rules are asked about: machines in maintenance are skipped, as in every run."""
     hosts = tuple(host for host in plan_site(definition).hosts if host.maintenance is None)
-    facts = Facts(known_hosts(definition), public_passphrase(root), state_backend(root))
+    facts = Facts(known_hosts(definition), public_passphrase(), state_backend(root))
     return Case(definition.site, definition.catalog, definition.keys, hosts, facts)
 
 
@@ -29,9 +29,9 @@ def known_hosts(definition: Definition) -> str | None:
     return path.read_text(encoding="utf-8") if path.exists() else None
 
 
-def public_passphrase(root: Path) -> bool:
-    """Whether Pulumi is given the passphrase that stands in the repository."""
-    public = (root / PUBLIC_PASSPHRASE_FILE).read_text(encoding="utf-8").strip()
+def public_passphrase() -> bool:
+    """Whether Pulumi is given the virtual site's passphrase, which everybody knows."""
+    public = LAB_PASSPHRASE.read_text(encoding="utf-8").strip()
     used = os.environ.get("PULUMI_CONFIG_PASSPHRASE")
     file = os.environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")
     if used is None and file and Path(file).exists():

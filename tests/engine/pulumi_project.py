@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.engine_setup.environment import environment
-from tools.engine_setup.found import Engine
+from gridmill.engine.environment import environment
+from gridmill.engine.found import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("conformance_program.py")

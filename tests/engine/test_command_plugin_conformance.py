@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from gridmill.engine.found import find_engine
+from gridmill.engine.plugin import installed_kind, plugin_directory
 from tests.engine.pulumi_project import Project, Run
-from tools.engine_setup.found import find_engine
-from tools.engine_setup.plugin import installed_kind, plugin_directory
 
 pytestmark = pytest.mark.engine
 

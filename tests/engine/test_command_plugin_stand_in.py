@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tools.command_plugin.diff import differences, replaces
-from tools.command_plugin.inputs import RESOURCE_INPUTS, invocation, problems
-from tools.command_plugin.process import CommandFailedError, Invocation, Result, Runner
-from tools.command_plugin.properties import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, decode, encode, reveal
+from gridmill.engine.command_plugin.diff import differences, replaces
+from gridmill.engine.command_plugin.inputs import RESOURCE_INPUTS, invocation, problems
+from gridmill.engine.command_plugin.process import CommandFailedError, Invocation, Result, Runner
+from gridmill.engine.command_plugin.properties import SECRET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, decode, encode, reveal
 
 
 def secret(value: object) -> dict[str, object]:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from gridmill.engine import build, download, ensure, found, locations, plugin
+from gridmill.engine.environment import environment, unwanted
+from gridmill.engine.errors import SetupError
+from gridmill.engine.found import Engine
 from tests.conftest import ROOT
-from tools.engine_setup import build, download, ensure, found, locations, plugin
-from tools.engine_setup.environment import environment, unwanted
-from tools.engine_setup.errors import SetupError
-from tools.engine_setup.found import Engine
 
 
 @pytest.fixture(autouse=True)
@@ -223,8 +223,8 @@ def test_an_old_go_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_pins_agree() -> None:
-    requirements = (locations.CHECKOUT / "requirements.txt").read_text()
-    modules = (locations.TOOLS / "pulumi" / "go.mod").read_text()
+    requirements = (ROOT / "requirements.txt").read_text()
+    modules = (locations.GO / "pulumi" / "go.mod").read_text()
     assert f"pulumi=={locations.ENGINE_VERSION_TEXT} " in requirements
     assert f"pulumi-command=={locations.PLUGIN_VERSION} " in requirements
     for module in ("pkg", "sdk"):

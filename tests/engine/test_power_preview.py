@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from gridmill.engine.found import find_engine
 from tests.conftest import ROOT
 from tests.engine.pulumi_project import Project
-from tools.engine_setup.found import find_engine
 
 pytestmark = pytest.mark.engine
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from gridmill.engine.found import Engine, find_engine
 from tests.conftest import ROOT
 from tests.engine.installed import install
 from tests.engine.pulumi_project import Project
-from tools.engine_setup.found import Engine, find_engine
 
 pytestmark = pytest.mark.engine
 EXAMPLE = ROOT / "examples" / "compose"

@@ -39,7 +39,7 @@ __all__ = ["desk"]
 
 COLLECTION = f"playbooks/{PLACE}"
 FILES = {
-    "Pulumi.lab.yaml": "x", "Pulumi.other.yaml": "x", "inventories/lab/skus/a.yaml": "x", "inventories/lab/hosts.yml": "x",
+    "Pulumi.lab.yaml": "x", "Pulumi.other.yaml": "x", "inventories/lab/skus/a.yaml": "x",
     f"{COLLECTION}/roles/base/tasks/main.yml": "x", f"{COLLECTION}/plugins/modules/x.py": "x", "playbooks/keys.yml": "x", "gridmill/operations/x.py": "x", "docs/x.md": "x",
 }  # fmt: skip
 
@@ -51,7 +51,9 @@ FILES = {
         ("Pulumi.other.yaml", set()),
         ("inventories/lab/skus/a.yaml", {"inventories/lab/skus/a.yaml"}),
         ("inventories/lab/skus/new.yaml", {"inventories/lab/skus/new.yaml"}),
-        ("inventories/lab/hosts.yml", set()),
+        ("__main__.py", {"__main__.py"}),
+        ("ansible.cfg", {"ansible.cfg"}),
+        ("features/motd/feature.py", {"features"}),
         (f"{COLLECTION}/roles/base/files/new", {"role base"}),
         (f"{COLLECTION}/roles/new/tasks/main.yml", {"role new"}),
         (f"{COLLECTION}/plugins/module_utils/new.py", {"collection's plugins"}),
@@ -66,10 +68,10 @@ def test_contents_that_decide(tmp_path: Path, name: str, moves: set[str]) -> Non
     for file, text in FILES.items():
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text, encoding="utf-8")
-    before = contents("lab", tmp_path)
+    before = contents("lab", tmp_path, tmp_path)
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("other", encoding="utf-8")
-    after = contents("lab", tmp_path)
+    after = contents("lab", tmp_path, tmp_path)
     assert {label for label in {**before, **after} if before.get(label) != after.get(label)} == moves
 
 

@@ -76,34 +76,6 @@ def test_document_of_a_phase(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def rendered(checkout: Path) -> list[str]:
-    """Sites whose inventory `make check` and `make render` look after."""
-    show = [
-        "make",
-        "--no-print-directory",
-        "--file",
-        str(ROOT / "Makefile"),
-        "--eval",
-        "sites: ; @echo $(SITES)",
-        "sites",
-    ]
-    return sorted(subprocess.run(show, cwd=checkout, capture_output=True, text=True, check=True).stdout.split())
-
-
-@pytest.mark.parametrize("site", rendered(ROOT))
-def test_generated_files_are_up_to_date(site: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "render", site, "--check") == (0, "", "")
-
-
-def test_a_new_site_is_looked_after_once_its_inventory_is_there(tmp_path: Path) -> None:
-    for name in ("lab", "mine", "bare"):
-        (tmp_path / f"Pulumi.{name}.yaml").touch()
-    for name in ("lab", "mine", "gone"):
-        (tmp_path / "inventories" / name).mkdir(parents=True)
-        (tmp_path / "inventories" / name / "hosts.yml").touch()
-    assert rendered(tmp_path) == ["lab", "mine"]
-
-
 ASKING = [
     ["journal", "lab"],
     ["drift", "lab"],
@@ -143,12 +115,12 @@ def test_a_command_that_fails_says_why_as_json(
     if command in ASKING:
         assert "id_ed25519: missing (access.bootstrap.identityFile)" in found["error"]
     if command[0] == "ci":
-        assert "engine.py env --stack lab" in found["error"], "no stack gets the passphrase of another"
+        assert "gridmill engine env --stack lab" in found["error"], "no stack gets the passphrase of another"
 
 
 def test_every_command_with_json_is_among_those_that_fail() -> None:
     """One that is new is to be put there, or here with the reason why it says more than that."""
-    say_it_themselves = {"preflight", "status", "render", "validate", "plan", "growth"}
+    say_it_themselves = {"preflight", "status", "validate", "plan", "growth", "inventory"}
     subparsers = parser()._subparsers
     assert subparsers
     (action,) = subparsers._group_actions
@@ -207,8 +179,10 @@ def test_a_copy_that_kept_the_name_of_another_site_is_refused(
 ) -> None:
     shutil.copy(ROOT / "Pulumi.lab.yaml", tmp_path / "Pulumi.foo.yaml")
     shutil.copytree(ROOT / "inventories" / "lab", tmp_path / "inventories" / "lab")
-    monkeypatch.setattr("gridmill.operations.cli.ROOT", tmp_path)
-    status, _, err = run(capsys, "render", "foo")
+    shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
+    (tmp_path / "inventories" / "lab" / "skus" / "deep").mkdir()
+    monkeypatch.chdir(tmp_path / "inventories" / "lab" / "skus" / "deep")
+    status, _, err = run(capsys, "validate", "foo")
     assert status == 1
     assert "Pulumi.foo.yaml:6: name: lab is not the site of Pulumi.foo.yaml" in err
     assert "fix: write `name: foo`" in err

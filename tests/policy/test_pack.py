@@ -18,12 +18,12 @@ from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceVali
 from pulumi_policy.policy import _NotApplicableError
 from pulumi_policy.proxy import unknown_checking_proxy
 
+from gridmill.engine.environment import environment
+from gridmill.engine.found import find_engine
 from gridmill.registry import policies as rules
 from policy.pack import SITE, policies, stack_of
 from tests.conftest import ROOT
 from tests.policy.cases import known_hosts
-from tools.engine_setup.environment import environment
-from tools.engine_setup.found import find_engine
 
 URN = "urn:pulumi:lab::gridmill::gridmill:index:Site::lab"
 RUN_SECONDS = 180

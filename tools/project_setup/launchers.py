@@ -3,7 +3,7 @@ checkout."""
 
 from __future__ import annotations
 
-from tools.engine_setup.locations import CHECKOUT
+from gridmill.operations.places import TOOLKIT as CHECKOUT
 from tools.project_setup.virtual_environment import DIRECTORY
 
 COMMANDS = {

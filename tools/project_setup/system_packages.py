@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.engine_setup.errors import SetupError
-from tools.engine_setup.locations import CHECKOUT
-from tools.engine_setup.progress import run, step
+from gridmill.engine.errors import SetupError
+from gridmill.engine.progress import run, step
+from gridmill.operations.places import TOOLKIT as CHECKOUT
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Where Debian's packages ask whether they may start their services; status 101 says no."""

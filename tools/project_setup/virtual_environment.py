@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.engine_setup.locations import CHECKOUT
-from tools.engine_setup.progress import run, step
+from gridmill.engine.progress import run, step
+from gridmill.operations.places import TOOLKIT as CHECKOUT
 
 DIRECTORY = CHECKOUT / ".venv"
 LOCK = CHECKOUT / "requirements-dev.txt"

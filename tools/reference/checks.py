@@ -7,7 +7,8 @@ from pathlib import Path
 
 from gridmill.documents import documents
 from gridmill.load import load_definition
-from gridmill.operations.playbooks import ROOT, SITE
+from gridmill.operations.places import TOOLKIT
+from gridmill.operations.playbooks import SITE
 from gridmill.plan import plan_site
 from tools.reference.markdown import code, page, table
 
@@ -22,7 +23,7 @@ SITES = ("lab", "ems1")
 
 def checks_page(root: Path) -> str:
     """The page; `root` is the checkout."""
-    directory = root / SITE.relative_to(ROOT) / "plugins" / "module_utils"
+    directory = root / SITE.relative_to(TOOLKIT) / "plugins" / "module_utils"
     module = ast.parse((directory / "checks" / "verification.py").read_text(encoding="utf-8"))
     files = _files(module, directory)
     hardware, services = _functions(module, "HARDWARE"), _functions(module, "SERVICES")

@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from gridmill.operations.playbooks import ROLES, ROOT
+from gridmill.operations.places import TOOLKIT
+from gridmill.operations.playbooks import ROLES
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
@@ -18,7 +19,7 @@ never does. Phases run them in the order in which features place them (`gridmill
 
 def roles_page(root: Path) -> str:
     """The page; `root` is the checkout."""
-    directory = root / ROLES.relative_to(ROOT)
+    directory = root / ROLES.relative_to(TOOLKIT)
     return page("Roles", INTRODUCTION, [_role(path) for path in sorted(directory.iterdir()) if path.is_dir()])
 
 
@@ -30,7 +31,7 @@ def _role(path: Path) -> str:
     lines = [description] if isinstance(description, str) else description
     parts = [
         f"## {path.name}",
-        f"{main['short_description']}. [README](../../{ROLES.relative_to(ROOT)}/{path.name}/README.md)",
+        f"{main['short_description']}. [README](../../{ROLES.relative_to(TOOLKIT)}/{path.name}/README.md)",
         _plain("\n".join(lines)),
     ]
     return "\n\n".join([*parts, *([table(("variable", "type", "default", "what"), rows)] if rows else [])])

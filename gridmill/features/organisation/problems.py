@@ -13,7 +13,7 @@ from gridmill.core.sections.site import Site
 from gridmill.kernel.site_plan import HostPlan
 
 PUBLIC_PASSPHRASE_FILE = "gridmill/lab/passphrase"  # noqa: S105 - its name
-"""The lab's passphrase, which stands in the repository."""
+"""The lab's passphrase, which comes with Gridmill."""
 
 _SHOWN = 3
 

@@ -31,7 +31,7 @@ from ansible.utils.context_objects import CLIArgs
 from ansible.utils.vars import combine_vars, load_options_vars
 from ansible.vars.manager import VariableManager
 
-from gridmill.operations.playbooks import PLAYBOOKS
+from gridmill.operations.places import PLAYBOOKS
 
 __all__ = ["VERSION", "AnsibleError", "Templar"]
 

@@ -31,7 +31,7 @@ def add_policy_arguments(command: argparse.ArgumentParser) -> None:
 
 def violations(stack: Path, root: Path, config: Path | None) -> list[Asked]:
     """Every rule's answer about a stack file, which may have other problems; disabled rules are not asked. `root` is
-    the checkout.
+    the project.
 
     ProblemsError where the definition cannot be read, OperationError where the configuration cannot.
     """

@@ -19,7 +19,7 @@ from typing import Any
 
 from gridmill.compare.approval import Move, moved, not_valid, predicted_moved, short
 from gridmill.kernel.definition import Definition
-from gridmill.operations.playbooks import ROOT
+from gridmill.operations.places import project
 from gridmill.operations.preview.approved_plan import bound, read_plan
 from gridmill.operations.preview.ci_preview import preview_report
 from gridmill.operations.preview.hand_changes import GIVEN
@@ -102,7 +102,7 @@ def up(plan: dict[str, Any], output: Any) -> int:
         child = subprocess.Popen(
             ["pulumi", "up", "--yes", "--skip-preview", "--stack", plan["site"], "--non-interactive",
              "--plan", str(file)],
-            cwd=ROOT, env={**os.environ, PLAN: plan["digest"], GIVEN: str(by_hand)}, stdin=subprocess.DEVNULL,
+            cwd=project(), env={**os.environ, PLAN: plan["digest"], GIVEN: str(by_hand)}, stdin=subprocess.DEVNULL,
             stdout=output,
         )  # fmt: skip
 

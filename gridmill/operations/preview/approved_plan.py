@@ -25,21 +25,17 @@ from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.document import plan_connection
 from gridmill.operations.errors import OperationError
-from gridmill.operations.playbooks import PLACE, ROOT, tree_digest
+from gridmill.operations.places import INSTALLED, TOOLKIT, project
+from gridmill.operations.playbooks import PLACE, tree_digest
 from gridmill.operations.record.journal import parse
 from gridmill.operations.record.lease import Ask, ask_lease_host
 from gridmill.operations.record.runs import revision
 from gridmill.operations.stack_facts import known_hosts
 
-CODE = (
-    "gridmill",
-    "components",
-    "__main__.py",
-    "Pulumi.yaml",
-    "ansible.cfg",
-    "requirements.txt",
-)
-"""What decides beside the stack and the playbooks."""
+CODE = () if INSTALLED else ("gridmill", "components", "ansible.cfg")
+"""What of Gridmill decides beside the playbooks; an installed one is looked at whole."""
+PROGRAM = ("__main__.py", "Pulumi.yaml", "requirements.txt", "features")
+"""What of the project decides beside the stack and its inventory."""
 PREVIEW_MODE = "GRIDMILL_PREVIEW"
 """`plan`: no machine is asked; see components/host_preview.py."""
 PACKAGES = ("pulumi", "pulumi-command", "ansible-core")
@@ -98,7 +94,7 @@ def bound(definition: Definition, plan: SitePlan) -> dict[str, Any]:
     """All that a plan depends on and that is known without asking what would change on machines."""
     return {
         "site": plan.name,
-        "contents": contents(plan.name),
+        "contents": contents(plan.name, project()),
         "versions": versions(plan.name),
         "consent": dict(plan.changes.consent),
         "documents": document_digests(definition, plan),
@@ -107,19 +103,19 @@ def bound(definition: Definition, plan: SitePlan) -> dict[str, Any]:
     }
 
 
-def contents(site: str, root: Path = ROOT) -> dict[str, str]:
-    """Digests of the stack file and what stands beside it, file by file; of playbooks; and of the code."""
-    beside = root / "inventories" / site
-    files = [path for path in sorted(beside.rglob("*")) if path.is_file() and path != beside / "hosts.yml"]
-    stack = {str(path.relative_to(root)): path for path in (root / f"Pulumi.{site}.yaml", *files)}
-    collection = root / "playbooks" / PLACE
+def contents(site: str, root: Path, toolkit: Path = TOOLKIT) -> dict[str, str]:
+    """Digests of the project's stack file, program and what stands beside the stack, file by file; of playbooks; and of
+    Gridmill's code."""
+    beside = [path for path in sorted((root / "inventories" / site).rglob("*")) if path.is_file()]
+    own = [root / f"Pulumi.{site}.yaml", *beside, *(root / name for name in PROGRAM)]
+    playbooks, collection = toolkit / "playbooks", toolkit / "playbooks" / PLACE
     roles = {f"role {path.name}": path for path in sorted((collection / "roles").iterdir())}
     shared = {f"collection's {path.name}": path for path in sorted(collection.iterdir()) if path.name != "roles"}
-    rest = {
-        f"playbooks/{path.name}": path for path in sorted((root / "playbooks").iterdir()) if path.name != PLACE.parts[0]
-    }
-    parts = {**stack, **roles, **shared, **rest, **{name: root / name for name in CODE}}
-    return {label: tree_digest([path], root) for label, path in parts.items() if path.exists()}
+    rest = {f"playbooks/{path.name}": path for path in sorted(playbooks.iterdir()) if path.name != PLACE.parts[0]}
+    code = {name: toolkit / name for name in CODE} or {"gridmill": toolkit}
+    found = {str(path.relative_to(root)): tree_digest([path], root) for path in own if path.exists()}
+    parts = {**roles, **shared, **rest, **code}
+    return found | {label: tree_digest([path], toolkit) for label, path in parts.items() if path.exists()}
 
 
 def versions(site: str) -> dict[str, str]:
@@ -194,14 +190,14 @@ def _lease_host(plan: SitePlan) -> Ask:
 
 def no_pulumi(stack: str) -> str:
     """What to do without the engine, so that no stack gets the passphrase of another."""
-    return f'pulumi is not on PATH; eval "$(python3 tools/engine.py env --stack {stack})"'
+    return f'pulumi is not on PATH; eval "$(.venv/bin/gridmill engine env --stack {stack})"'
 
 
 def run_pulumi_command(stack: str, *arguments: str) -> str:
     """Standard output of a short command of Pulumi's, for work on `stack`; OperationError with its complaint."""
     try:
         done = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+            ["pulumi", *arguments, "--non-interactive"], cwd=project(), stdin=subprocess.DEVNULL, capture_output=True,
             text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError as error:

@@ -18,7 +18,7 @@ from gridmill.kernel.definition import Definition
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.operations.dry_run import REPORT
 from gridmill.operations.errors import OperationError
-from gridmill.operations.playbooks import ROOT
+from gridmill.operations.places import project
 from gridmill.operations.preview.approved_plan import PREVIEW_MODE, bound, make_plan, no_pulumi, write_plan
 from gridmill.operations.preview.hand_changes import FOUND, GIVEN
 from gridmill.plan import plan_site
@@ -109,7 +109,7 @@ def run_pulumi(stack: str, directory: str, *more: str, **environment: str) -> tu
     command = ["pulumi", "preview", "--json", "--stack", stack, "--non-interactive", *more]
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, REPORT: directory, **environment}, stdin=subprocess.DEVNULL,
+            command, cwd=project(), env={**os.environ, REPORT: directory, **environment}, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
         )  # fmt: skip
     except FileNotFoundError:

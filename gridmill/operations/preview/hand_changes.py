@@ -22,7 +22,7 @@ from gridmill.operations.directories import state_directory
 from gridmill.operations.document import plan_connection
 from gridmill.operations.dry_run import REPORT
 from gridmill.operations.inspect.drift import HostDrift, site_drift
-from gridmill.operations.playbooks import ROOT
+from gridmill.operations.places import stack_file
 from gridmill.operations.preview.limit import time_limit
 from gridmill.operations.record.runs import this_run
 from gridmill.operations.run.baselines import told
@@ -100,7 +100,7 @@ def _write(path: Path, data: dict[str, Any]) -> None:
 def _plan(stack: str, *, composed: bool) -> SitePlan:
     """The plan of the stack, or of a site that a program composed."""
     if not composed:
-        return plan_site(load_definition(ROOT / f"Pulumi.{stack}.yaml"))
+        return plan_site(load_definition(stack_file(stack)))
     given = json.load(sys.stdin)
     return plan_site(build_definition(given["definition"], Path(given["directory"])))
 

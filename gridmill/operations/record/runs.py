@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+from gridmill.operations.places import find_project
+
 PROC = Path("/proc")
 ENGINE = "pulumi"
 PLAN = "GRIDMILL_PLAN"
@@ -66,8 +67,11 @@ def is_dead(run: dict[str, Any], proc: Path = PROC) -> bool:
         return True
 
 
-def revision(root: Path = ROOT) -> str:
-    """Commit of the checkout, with `+` when files differ from it; empty where git does not know."""
+def revision(root: Path | None = None) -> str:
+    """Commit of the project, with `+` when files differ from it; empty where git does not know."""
+    root = root or find_project()
+    if root is None:
+        return ""
     command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
@@ -76,8 +80,11 @@ def revision(root: Path = ROOT) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def uncommitted_stack(site: str, root: Path = ROOT) -> dict[str, str]:
+def uncommitted_stack(site: str, root: Path | None = None) -> dict[str, str]:
     """What the journal says of a stack file that differs from the commit or is in none; empty where git can't tell."""
+    root = root or find_project()
+    if root is None:
+        return {}
     paths = [f"Pulumi.{site}.yaml", f"inventories/{site}"]
     command = ["git", "-C", str(root), "status", "--porcelain", "--ignored", "--untracked-files=all", "--", *paths]
     try:

@@ -22,7 +22,8 @@ from gridmill.core.hostlist import fold
 from gridmill.operations.digests import phase_digests
 from gridmill.operations.document import Connection, ConvergeDocument
 from gridmill.operations.hosts.many import Call, Outcome, call_all
-from gridmill.operations.playbooks import PLACE, PLAYBOOKS
+from gridmill.operations.places import PLAYBOOKS
+from gridmill.operations.playbooks import PLACE
 from gridmill.operations.record.ledger import host_digests
 
 SCHEMA = "gridmill.baseline/v1"

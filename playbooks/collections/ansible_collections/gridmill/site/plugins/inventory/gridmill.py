@@ -1,9 +1,12 @@
-# Inventory plugin: reads the converge document that the runner wrote, and the secrets beside it.
+# Inventory plugin: a converge document that the runner wrote, with the secrets beside it; or a whole site, as the
+# command `gridmill inventory` has it, for Ansible that is typed by hand.
 # Values set by an inventory plugin are untrusted for Ansible: a template in them stays text.
 from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,31 @@ from ansible.plugins.inventory import BaseInventoryPlugin
 
 DOCUMENTATION = """
 name: gridmill.site.gridmill
-short_description: Hosts and variables from a Gridmill converge document
+short_description: Hosts and variables of a Gridmill site
 description:
-  - Reads C(gridmill.json), a converge document, and C(secrets.json) beside it when there is one.
+  - From C(gridmill.yml), which names the stack, it gives the whole site, for Ansible that is typed by hand.
+  - From C(gridmill.json), a converge document, it gives what one phase of a run works on, with C(secrets.json) beside
+    it when there is one.
+  - Host keys are checked against the file that the stack names; values are text, never templates.
   - Per host it sets the address, C(base_fqdn), C(base_address), C(base_serial), C(base_mac) and, where one is planned,
     C(base_address6); everything else is said once per group.
-options: {}
+options:
+  plugin:
+    description: Names this plugin.
+    required: true
+    choices: [gridmill.site.gridmill]
+  stack:
+    description: The stack definition, relative to the file that names it.
+    type: str
+    required: true
+  secrets:
+    description:
+      - Also set the secrets that roles need. Those that one machine makes for others are read from it over SSH, others
+        from the environment, C(GRIDMILL_SECRET_<VARIABLE>). C(ansible-inventory --list) prints them.
+    type: bool
+    default: false
+    env:
+      - name: GRIDMILL_INVENTORY_SECRETS
 """
 
 CONNECT_TIMEOUT_S = 10
@@ -31,10 +53,16 @@ class InventoryModule(BaseInventoryPlugin):
     NAME = "gridmill.site.gridmill"
 
     def verify_file(self, path: str) -> bool:
-        return bool(super().verify_file(path)) and Path(path).name.endswith("gridmill.json")
+        endings = ("gridmill.json", "gridmill.yml", "gridmill.yaml")
+        return bool(super().verify_file(path)) and Path(path).name.endswith(endings)
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: bool = True) -> None:
         super().parse(inventory, loader, path, cache)
+        if not path.endswith(".json"):
+            self._read_config_data(path)
+            found = self._whole_site((Path(path).parent / self.get_option("stack")).resolve())
+            self._fill(found, found.get("secrets", {}))
+            return
         try:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
             secrets_file = Path(path).parent / "secrets.json"
@@ -42,6 +70,20 @@ class InventoryModule(BaseInventoryPlugin):
             self._fill(document, secrets)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise AnsibleParserError(f"{path} is not a converge document: {error!r}") from error
+
+    def _whole_site(self, stack: Path) -> dict[str, Any]:
+        """The site of a stack definition, planned by another process: problems come as that one words them."""
+        secrets = ["--secrets"] if self.get_option("secrets") else []
+        command = [sys.executable, "-m", "gridmill.operations.cli", "inventory", str(stack), *secrets]
+        try:
+            done = subprocess.run(command, cwd=stack.parent, capture_output=True, text=True, check=False)
+            if done.returncode:
+                hint = "; use the Ansible of the project's .venv" if "No module named gridmill" in done.stderr else ""
+                raise AnsibleParserError(f"{stack.name} gives no inventory: {done.stderr.strip()}{hint}")
+            found: dict[str, Any] = json.loads(done.stdout)
+        except (OSError, ValueError) as error:
+            raise AnsibleParserError(f"{stack} gives no inventory: {error}") from error
+        return found
 
     def _fill(self, document: dict[str, Any], secrets: dict[str, str]) -> None:
         connection = document["connection"]
@@ -70,6 +112,8 @@ class InventoryModule(BaseInventoryPlugin):
             self._host(name, host, document["domain"], WORKED_ON)
             self.inventory.set_variable(name, "base_serial", host.get("serial", ""))
             self.inventory.set_variable(name, "base_mac", host.get("mac", ""))
+            for variable, value in host.get("vars", {}).items():
+                self.inventory.set_variable(name, variable, value)
         for group_name in GROUPS:
             self.inventory.add_group(group_name)
         for name, host in document.get("controllers", {}).items():

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gridmill.operations.directories import cache_directory, state_directory
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-TOOLS = CHECKOUT / "tools"
+HERE = Path(__file__).resolve().parent
+GO = HERE / "go"
+"""Go modules that pin what an engine is built from."""
 
 ENGINE_VERSION = (3, 259, 0)
 ENGINE_VERSION_TEXT = ".".join(map(str, ENGINE_VERSION))
@@ -23,7 +24,7 @@ ENGINE_EXECUTABLES = (
 )
 """What has to stand in one directory for Python programs to run."""
 
-GO_MODULES = (TOOLS / "language-python", TOOLS / "pulumi")
+GO_MODULES = (GO / "language-python", GO / "pulumi")
 
 
 def engine_pin() -> str:

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from .errors import SetupError
-from .locations import ENGINE_VERSION_TEXT, TOOLS
+from .locations import ENGINE_VERSION_TEXT, GO
 from .progress import run, say, step
 
 SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
@@ -34,7 +34,7 @@ def build_engine(binaries: Path, scratch: Path) -> None:
     go = find_go()
     environment = build_environment(go_version(go))
     log = scratch / "build.log"
-    for module, command in ((TOOLS / "language-python", HOST_COMMAND), (TOOLS / "pulumi", ENGINE_COMMAND)):
+    for module, command in ((GO / "language-python", HOST_COMMAND), (GO / "pulumi", ENGINE_COMMAND)):
         with step(f"build of {command.removesuffix('/v3').rpartition('/')[2]} (minutes, when Go's cache is cold)"):
             arguments = [go, "build", "-ldflags", linker_flags(), "-o", f"{binaries}/", command]
             run(arguments, environment=environment, log=log, directory=module)
@@ -85,10 +85,10 @@ def parse_go_version(text: str) -> tuple[int, int, int]:
 
 def wanted_go() -> tuple[int, int, int]:
     """The Go version that the pinned modules name; an older one has to fetch it."""
-    for line in (TOOLS / "pulumi" / "go.mod").read_text().splitlines():
+    for line in (GO / "pulumi" / "go.mod").read_text().splitlines():
         if line.startswith("go "):
             return parse_go_version(f"go{line.removeprefix('go ').strip()}")
-    raise SetupError("tools/pulumi/go.mod names no Go version")
+    raise SetupError("go/pulumi/go.mod names no Go version")
 
 
 def build_environment(version: tuple[int, int, int]) -> dict[str, str]:
@@ -108,7 +108,7 @@ def _module_directory(go: str, environment: dict[str, str]) -> Path:
     answer = subprocess.run(
         [go, "mod", "download", "-json", f"{SDK_MODULE}@v{ENGINE_VERSION_TEXT}"],
         env=environment,
-        cwd=TOOLS / "pulumi",
+        cwd=GO / "pulumi",
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

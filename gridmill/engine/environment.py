@@ -1,4 +1,4 @@
-"""The environment in which plain `pulumi` commands work in this checkout."""
+"""The environment in which plain `pulumi` commands work in a project."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
+from gridmill.operations.places import LAB_PASSPHRASE
+
 from .found import Engine
-from .locations import CHECKOUT, backend_directory, own_pulumi_home
+from .locations import backend_directory, own_pulumi_home
 
 LAB_STACK = "lab"
-LAB_PASSPHRASE = CHECKOUT / "gridmill" / "lab" / "passphrase"
-"""Public, and only for the virtual site."""
 PASSPHRASE, PASSPHRASE_FILE = "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"
 
 
 def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -> dict[str, str]:
-    """Variables to set, beside those in `current`, for `pulumi --stack STACK` in the checkout.
+    """Variables to set, beside those in `current`, for `pulumi --stack STACK` in a project.
 
     Only the lab has a passphrase of its own, a public one, with which its stack file is encrypted: it replaces whatever
     is set for another stack. For any other stack, and without one, the user sets a passphrase.

@@ -11,16 +11,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+from gridmill.operations.places import TOOLKIT
+
 from .errors import SetupError
 from .found import Engine
-from .locations import CHECKOUT, PLUGIN_VERSION, TOOLS, own_pulumi_home
+from .locations import HERE, PLUGIN_VERSION, own_pulumi_home
 from .progress import run, say, step
 
 EXECUTABLE = "pulumi-resource-command"
 MARKER = "STAND-IN"
 """File in the installed stand-in: first line is the digest of what it was made of."""
 
-SOURCES = TOOLS / "command_plugin"
+SOURCES = HERE / "command_plugin"
 LIBRARIES = ("grpcio", "protobuf", "pulumi", "typing-extensions")
 """What the stand-in needs of the locked requirements; of `pulumi` only the protocol modules."""
 
@@ -84,7 +86,7 @@ def digest() -> str:
 
 def locked(names: tuple[str, ...]) -> str:
     """The entries of the locked requirements for these packages, hashes included."""
-    text = (CHECKOUT / "requirements.txt").read_text()
+    text = (TOOLKIT / "requirements.txt").read_text()
     entries = re.findall(r"^[A-Za-z0-9][^\n]*(?:\n[ \t]+[^\n]*)*", text, flags=re.MULTILINE)
     chosen = [entry for entry in entries if re.split(r"[=<>\[ ;]", entry)[0] in names]
     if len(chosen) != len(names):
@@ -129,7 +131,7 @@ def _launcher() -> str:
 # Gridmill's stand-in for the pulumi-command plugin; see command_plugin/README.md beside this file.
 if ! [ -x '{python}' ]; then
     echo 'The stand-in for the command plugin was made for {python}, which is gone.' >&2
-    echo 'Make it again: python3 tools/engine.py plugin' >&2
+    echo 'Make it again: gridmill engine plugin' >&2
     exit 1
 fi
 exec '{python}' -I "${{0%/*}}/command_plugin/start.py" "$@"
@@ -143,9 +145,9 @@ def _interpreter() -> str:
 
 
 def _python_with_pip() -> str:
-    """A Python of this very version that has pip: this one, or the checkout's virtual environment."""
+    """A Python of this very version that has pip: this one, or that of a checkout's virtual environment."""
     version = f"import sys, pip; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
-    for python in (sys.executable, str(CHECKOUT / ".venv" / "bin" / "python")):
+    for python in (sys.executable, str(TOOLKIT / ".venv" / "bin" / "python")):
         if (
             Path(python).exists()
             and subprocess.run([python, "-c", version], capture_output=True, check=False).returncode == 0
