@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ENGINE = settings="$$($(PYTHON) tools/engine.py env --stack lab)" && eval "$$settings"
 
-.PHONY: help setup lab lab-down preview check format test trial soak bench golden reference lock clean
+.PHONY: help setup lab lab-down preview check format test trial soak bench golden reference wheel lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,9 +56,13 @@ golden: setup ## write the golden sites anew; look at the difference
 reference: setup ## write the generated pages and schemas of docs/reference/
 	@$(BIN)/python -m tools.reference
 
+wheel: setup ## build dist/gridmill-VERSION-py3-none-any.whl, from which repositories with sites are made
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 lock: setup ## lock the requirements anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements.in -o requirements.txt
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-dev.in -c requirements.txt -o requirements-dev.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-lab.in -c requirements.txt -o requirements-lab.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements-dev.in -c requirements-lab.txt -o requirements-dev.txt
 
 clean: ## remove what is generated in the checkout
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .ansible

@@ -6,5 +6,5 @@ cd "$(dirname "$0")/.."
 stack=$1
 plan=$2
 shift 2
-if settings=$(python3 tools/engine.py env --stack "$stack"); then eval "$settings"; fi
+if settings=$(.venv/bin/gridmill engine env --stack "$stack"); then eval "$settings"; fi
 exec .venv/bin/gridmill apply "$plan" --site "$stack" "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What drifted on a site's machines: ci/drift.sh STACK; changes nothing, and writes drift.json at the checkout's root.
+# What drifted on a site's machines: ci/drift.sh STACK; changes nothing, and writes drift.json at the project's root.
 # Ends with the command's status: 0 nothing drifted, 1 something did, 2 some machine could not be looked at.
 set -eu
 cd "$(dirname "$0")/.."

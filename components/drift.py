@@ -19,7 +19,7 @@ import pulumi
 
 from gridmill.core.hostlist import fold
 from gridmill.kernel.site_plan import ChangesPlan
-from gridmill.operations.places import project
+from gridmill.operations.places import find_project
 from gridmill.report.predicted_changes import by_reason, machines
 
 from .composed import Composed
@@ -77,7 +77,7 @@ def look(site: str, limit_s: float, composed: Composed | None = None) -> dict[st
     ]
     try:
         done = subprocess.run(
-            command, cwd=project(), input=given or "", capture_output=True, text=True, check=False,
+            command, cwd=find_project(), input=given or "", capture_output=True, text=True, check=False,
             timeout=limit_s + GRACE_S,
         )  # fmt: skip
         found: dict[str, Any] = json.loads(done.stdout)

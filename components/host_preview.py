@@ -17,7 +17,7 @@ import pulumi
 
 from gridmill.kernel.site_plan import AccessPlan, ChangesPlan
 from gridmill.operations.directories import on_this_machine
-from gridmill.operations.places import project
+from gridmill.operations.places import find_project
 
 MODE = "GRIDMILL_PREVIEW"
 """`plan`: this preview asks no machine, whatever the stack says. `hosts`: it does."""
@@ -97,7 +97,7 @@ class HostPreview:
         wait = max(WAIT_S - self.waited_s, 1.0)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "gridmill.operations.dry_run", "--within", f"{left:.1f}", "--wait", f"{wait:.1f}"),
-            cwd=project(),
+            cwd=find_project(),
             env={**inherited, **environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

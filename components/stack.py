@@ -16,7 +16,7 @@ from gridmill.features.organisation.problems import passphrase_problems
 from gridmill.kernel.definition import Definition
 from gridmill.load import build_definition, dates_as_written, load_definition
 from gridmill.operations.errors import OperationError
-from gridmill.operations.places import project
+from gridmill.operations.places import find_project
 from gridmill.operations.record.pulumi_state import keep_generation
 from gridmill.operations.stack_facts import known_hosts, public_passphrase
 
@@ -47,7 +47,7 @@ def _site_definition(name: str, args: Mapping[str, Any]) -> tuple[Definition, Co
         definition = load_definition(Path(file))
         composed = Composed.at(definition.own, Path(file).parent)
     else:
-        definition, composed = stack_definition(project()), None
+        definition, composed = stack_definition(find_project() or Path.cwd()), None
     if definition.site.name != name:
         problem = Problem(("name",), f"{definition.site.name} is not the name of the site's resource", name)
         raise ProblemsError([definition.placed(problem)], f"the definition of site {name}")

@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Mapping
 from pathlib import Path
 
-from gridmill.operations.places import LAB_PASSPHRASE
+from gridmill.operations.places import ANSIBLE_CONFIG, INSTALLED, LAB_PASSPHRASE
 
 from .found import Engine
 from .locations import backend_directory, own_pulumi_home
@@ -29,6 +29,8 @@ def environment(engine: Engine, stack: str | None, current: Mapping[str, str]) -
         wanted["PULUMI_HOME"] = str(own_pulumi_home())
     if "PULUMI_BACKEND_URL" not in current and backend_directory() != default_backend_directory():
         wanted["PULUMI_BACKEND_URL"] = f"file://{backend_directory()}"
+    if INSTALLED and "ANSIBLE_CONFIG" not in current:  # a checkout has it in its directory, where Ansible finds it
+        wanted["ANSIBLE_CONFIG"] = str(ANSIBLE_CONFIG)
     if stack == LAB_STACK and not _labs(current.get(PASSPHRASE_FILE)):
         wanted[PASSPHRASE_FILE] = str(LAB_PASSPHRASE)
     return wanted

@@ -23,6 +23,8 @@ from gridmill.operations.commands import growth as growth_cli
 from gridmill.operations.commands import inventory as inventory_cli
 from gridmill.operations.commands import migrate as migrate_cli
 from gridmill.operations.commands import power as power_cli
+from gridmill.operations.commands.new import add_new_arguments, new
+from gridmill.operations.commands.pin import add_pin_arguments, pin
 from gridmill.operations.commands.policy import add_policy_arguments, policy_data, policy_table, violations
 from gridmill.operations.commands.rollout import ORDERS, SAID, order
 from gridmill.operations.commands.sizing import add_size_arguments, show_size
@@ -56,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         BEFORE_STACK.get(name, _nothing)(command)
         if function is show_size:
             add_size_arguments(command)
-        elif function not in (schema, summary, apply_plan):
+        elif function not in (schema, summary, apply_plan, engine, new, pin):
             command.add_argument("stack", help="name of a site (lab) or path of its Pulumi.<site>.yaml")
             command.add_argument("--json", action="store_true", help="for machines")
         if function is show_explanation:
@@ -286,6 +288,8 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
     show_power: power_cli.add_power_arguments,
     apply_plan: apply.add_apply_arguments,
     engine: add_engine_arguments,
+    new: add_new_arguments,
+    pin: add_pin_arguments,
     show_inventory: inventory_cli.add_inventory_arguments,
     forget_stack: forget_cli.add_forget_arguments,
     migrate: migrate_cli.add_migrate_arguments,
@@ -295,6 +299,7 @@ MORE_ARGUMENTS: dict[Callable[[argparse.Namespace], int], Callable[[argparse.Arg
 BEFORE_STACK: dict[str, Callable[[argparse.ArgumentParser], None]] = {"ci": add_ci_arguments}
 """Arguments that stand before the stack, by command."""
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
+    "new": (new, "make a Pulumi project for sites, in a repository of its own"),
     "validate": (validate, "check a stack definition: every problem at once, with its line and what would fix it"),
     "migrate": (migrate, "rewrite a stack file of an older schemaVersion in place; comments and order stay"),
     "plan": (show_plan, "show names, addresses, power and Slurm of a site"),
@@ -328,6 +333,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     ),
     "document": (document, "print the document of one phase: control, a pod's key, or acceptance"),
     "inventory": (show_inventory, "print a whole site as an inventory, as plain Ansible gets it (inventories/<site>/)"),
+    "pin": (pin, "have the project use another version of Gridmill: requirements.txt, and the wheel"),
     "engine": (engine, "set up the Pulumi engine and its plugin, or print the environment in which `pulumi` works"),
     "summary": (summary, "print a stack's exported summary, given as JSON on standard input"),
     "schema": (schema, "print the JSON Schema of the stack definition"),
