@@ -162,8 +162,8 @@ def _add(joined: Joined, path: Path, shown: str, file: str) -> None:
             joined.problems.append(problem.located(shown, document.lines))
     lines: dict[ProblemPath, int] = {key: Place(line, shown) for key, line in document.lines.items() if key}
     joined.data = _merged(joined, part, joined.data, (), lines, file)
-    for key, line in lines.items():
-        joined.lines.setdefault(key, line)
+    for place, line in lines.items():
+        joined.lines.setdefault(place, line)
 
 
 def _merged(joined: Joined, part: Any, base: Any, path: ProblemPath, lines: dict[ProblemPath, int], file: str) -> Any:

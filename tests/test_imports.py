@@ -26,13 +26,14 @@ WALKERS = REGISTRY | {
     "gridmill.documents",
     "gridmill.schema",
 }
-PURE = WALKERS | {"gridmill.include", "gridmill.migration", "gridmill.compare", "gridmill.report"}
+PURE = WALKERS | {"gridmill.include", "gridmill.version", "gridmill.migration", "gridmill.compare", "gridmill.report"}
 
 ALLOWED: dict[str, set[str]] = {
     "gridmill.core": set(),
     "gridmill.catalog": CORE,
     "gridmill.migration": CORE,
     "gridmill.include": CORE,
+    "gridmill.version": set(),
     "gridmill.power": CATALOG,
     "gridmill.kernel": POWER,
     "gridmill.features": KERNEL,

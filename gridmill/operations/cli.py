@@ -46,11 +46,13 @@ from gridmill.plan import plan_site
 from gridmill.report.explain import explain
 from gridmill.report.tables import site_table, summary_table
 from gridmill.schema import schema_text, site_schema
+from gridmill.version import version
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
     top = argparse.ArgumentParser(prog="gridmill", description=__doc__)
+    top.add_argument("--version", action="version", version=f"gridmill {version()}")
     commands = top.add_subparsers(dest="command", required=True)
     for name, (function, text) in COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)

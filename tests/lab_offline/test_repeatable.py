@@ -12,7 +12,6 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.only_run import AnotherRunError, at_work, clean, end_processes, only_run
-from tests.e2e.site_copy import SiteCopy
 
 HOLD = """
 import sys, time
@@ -73,31 +72,3 @@ def test_snapshots_stay_of_what_a_killed_run_left(tmp_path: Path) -> None:
         "layers",
         "snapshots",
     ]
-
-
-def test_the_copy_is_as_the_checkout_again_and_compiled_code_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SiteCopy, "_environment", dict)
-    copy = SiteCopy(tmp_path / "copy", tmp_path / "state")
-    copy.lay_out()
-    content, makefile, stack = copy.content, copy.directory / "Makefile", copy.stack_file.read_bytes()
-    assert b"name: e2e" in stack and len(list((copy.directory / "inventories" / "e2e").iterdir())) > 0
-    program = copy.directory / "tools" / "setup.py"
-    assert program.stat().st_mode == (ROOT / "tools" / "setup.py").stat().st_mode
-    makefile.write_text("changed", encoding="utf-8")
-    copy.stack_file.unlink()
-    (copy.directory / "docs" / "README.md").unlink()
-    compiled = copy.directory / "tools" / "__pycache__" / "x.pyc"
-    compiled.parent.mkdir()
-    for path in (compiled, copy.directory / "playbooks" / "new.yml"):
-        path.touch()
-    copy.lay_out()
-    assert makefile.read_bytes() == (ROOT / "Makefile").read_bytes() and copy.stack_file.read_bytes() == stack
-    assert (copy.directory / "docs" / "README.md").exists() and (copy.directory / ".venv").is_symlink()
-    assert compiled.exists() and not (copy.directory / "playbooks" / "new.yml").exists()
-    assert copy.content == content
-    with monkeypatch.context() as patch:
-        patch.setattr("tests.e2e.site_copy.SUBSTITUTIONS", {"198.18.0.0/20": "198.19.32.0/20"})
-        copy.lay_out()
-    assert copy.content != content, "another definition is another site"

@@ -17,7 +17,7 @@ from gridmill.operations import converge
 from gridmill.operations.document import read_document
 from gridmill.operations.errors import OperationError
 from gridmill.operations.hosts.ssh import ssh_command
-from gridmill.operations.playbooks import PLAYBOOKS
+from gridmill.operations.places import PLAYBOOKS
 from gridmill.operations.record.locks import exclusive
 from gridmill.operations.run import ansible
 from gridmill.operations.run.phase import PhaseRun, masked

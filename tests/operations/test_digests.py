@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gridmill.operations import digests
-from gridmill.operations.playbooks import COLLECTION, PLAYBOOKS
+from gridmill.operations.places import PLAYBOOKS
+from gridmill.operations.playbooks import COLLECTION
 from gridmill.operations.record.ledger import host_digests, members
 from tests.conftest import ROOT
 

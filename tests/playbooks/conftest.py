@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gridmill.operations.bundle.ansible_internals import find_collections
-from gridmill.operations.playbooks import PLAYBOOKS
+from gridmill.operations.places import PLAYBOOKS
 
 FIXTURES = Path(__file__).parent / "fixtures"
 

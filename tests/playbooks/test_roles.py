@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gridmill.operations.playbooks import PLAYBOOKS
+from gridmill.operations.places import PLAYBOOKS
 from gridmill.operations.playbooks import ROLES as PLACE
 
 ROLES = sorted(path.name for path in PLACE.iterdir() if path.is_dir())

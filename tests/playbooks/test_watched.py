@@ -12,7 +12,8 @@ import pytest
 import yaml
 from ansible_collections.gridmill.site.plugins.module_utils.drift import observer, watched
 
-from gridmill.operations.playbooks import PLAYBOOKS, ROLES, SITE
+from gridmill.operations.places import PLAYBOOKS
+from gridmill.operations.playbooks import ROLES, SITE
 
 KEYWORDS = {
     "name", "when", "register", "loop", "loop_control", "no_log", "diff", "vars", "block", "check_mode", "changed_when",

@@ -70,9 +70,17 @@ class Installation:
 
     def install(self, wheel: Path) -> None:
         """As `pip install FILE`."""
-        command = [sys.executable, "-m", "pip", "--python", self.directory / "bin" / "python", "install", "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(self.directory / "bin" / "python"),
+            "install",
+            "--quiet",
+        ]
         more = ["--no-deps", "--no-index", "--force-reinstall", "--disable-pip-version-check"]
-        subprocess.run([*command, *more, wheel], check=True, timeout=LONGEST_S)
+        subprocess.run([*command, *more, str(wheel)], check=True, timeout=LONGEST_S)
 
     def run(self, *command: str, place: Path, status: int | None = 0) -> subprocess.CompletedProcess[str]:
         """A command with this environment first on PATH; another status than `status` fails the test (None: any)."""
@@ -91,4 +99,4 @@ class Installation:
         self.environment.update(more)
         script = f'set -e; settings=$(gridmill engine env --stack {stack}); eval "$settings"; env -0'
         found = self.run("bash", "-c", script, place=place).stdout
-        self.environment.update(entry.split("=", 1) for entry in found.split("\0") if "=" in entry)
+        self.environment.update(dict(entry.split("=", 1) for entry in found.split("\0") if "=" in entry))

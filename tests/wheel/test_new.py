@@ -18,6 +18,8 @@ from gridmill.operations.commands.new import virtual_stack
 from tests.conftest import ROOT
 from tests.wheel.installation import Installation, build
 
+pytestmark = pytest.mark.engine
+
 
 def new(installed: Installation, place: Path, *arguments: str) -> Path:
     """A project in `place`/sites."""

@@ -42,6 +42,7 @@ def test_the_build_tool_is_the_locked_one() -> None:
     assert set(wanted) <= requirements("requirements-dev.in")
 
 
+@pytest.mark.engine
 def test_it_carries_the_package_and_what_stands_beside_it(wheel: Path) -> None:
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "gridmill", "components", "playbooks",
@@ -58,11 +59,13 @@ def test_it_carries_the_package_and_what_stands_beside_it(wheel: Path) -> None:
     assert found - expected == {"gridmill/policy/__init__.py", "gridmill/policy/pack.py"}, "and nothing else"
 
 
+@pytest.mark.engine
 def test_all_of_it_is_one_import_name(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert tops == {"gridmill", f"gridmill-{PROJECT['version']}.dist-info"}
 
 
+@pytest.mark.engine
 def test_playbooks_have_the_digest_of_the_checkout(installed: Installation, tmp_path: Path) -> None:
     """So going over from a checkout to a wheel of the same version converges no machine."""
     code = "from gridmill.operations.playbooks import playbook_digest; print(playbook_digest())"
@@ -70,12 +73,14 @@ def test_playbooks_have_the_digest_of_the_checkout(installed: Installation, tmp_
     assert found == playbook_digest()
 
 
+@pytest.mark.engine
 def test_commands_outside_of_any_project_say_so(installed: Installation, tmp_path: Path) -> None:
     done = installed.run("gridmill", "plan", "lab", place=tmp_path, status=1)
     assert "no Pulumi.yaml here or in a directory above" in done.stderr
     assert "gridmill new DIR" in done.stderr
 
 
+@pytest.mark.engine
 def test_everything_can_be_imported(installed: Installation, tmp_path: Path) -> None:
     """No module leans on the checkout; some are programs of their own, or for another Python path."""
     code = (
