@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gridmill.documents import documents
 from gridmill.kernel.site_plan import SitePlan
 from gridmill.load import load_definition
-from gridmill.operations.commands.inventory import both, joined
+from gridmill.operations.commands.inventory import both, joined, matching
 from gridmill.plan import plan_site
 from tests.conftest import ROOT
 
@@ -181,6 +182,33 @@ def test_lists_are_joined_and_other_values_are_the_later_ones() -> None:
     assert both([1, 2], [2, 3]) == [1, 2, 3]
     assert both("a", "b") == "b"
     assert both([1], "b") == "b"
+
+
+def test_site_yml_runs_each_machines_roles_in_their_order(lab_plan: SitePlan) -> None:
+    phases = documents(lab_plan)
+    hosts = joined(phases)["hosts"]
+    roles = {name: host["vars"]["gridmill_roles"] for name, host in hosts.items()}
+    assert list(roles["pod-a-r1-u40"]) == ["control"], "a controller is only asked in the pods' phase"
+    node = [one["role"] for one in roles["pod-a-r1-u01"]["pod"]]
+    placed = [f"gridmill.site.{one['role']}" for one in phases["pod-a"]["roles"]]
+    assert node == [name for name in placed if name in node] and node[-1] == "gridmill.site.verify"
+    assert "gridmill.site.nvidia" in node and "gridmill.site.nvidia" not in str(roles["pod-a-r1-u38"])
+    stages = [one["vars"] for one in roles["pod-a-r1-u01"]["pod"] if one["role"] == "gridmill.site.verify"]
+    assert stages == [{"verify_stage": "hardware"}, {}]
+    assert next(one["role"] for one in roles["pod-a-r1-u38"]["storage"]) == "gridmill.site.storage_moosefs"
+    playbook = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
+    run = {play["vars"]["phase"] for play in playbook if "phase" in play.get("vars", {})}
+    assert run == {phase for one in roles.values() for phase in one}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [("all", ["a", "b", "c"]), ("gpu:!controllers", ["b"]), ("!controllers:gpu:login", ["b", "c"]), ("none", [])],
+)
+def test_patterns_of_placements(pattern: str, names: list[str]) -> None:
+    groups = {"gpu": {"hosts": ["a", "b"]}, "login": {"hosts": ["c"]}}
+    document = {"hosts": {name: {} for name in "abc"}, "groups": groups, "controllers": {"a": {}}}
+    assert matching(pattern, document) == names
 
 
 def test_the_playbooks_run_by_hand_reach_their_machines() -> None:

@@ -10,20 +10,24 @@ import argparse
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gridmill.core.hostkeys import fingerprints
-from gridmill.documents import Document, documents
+from gridmill.documents import Document, documents, phase_of
 from gridmill.kernel.definition import Definition
 from gridmill.operations.document import read_document
 from gridmill.operations.hosts.ssh import carried_secrets
 from gridmill.operations.local_files import require_files
+from gridmill.operations.playbooks import COLLECTION
+from gridmill.operations.roles import role_directory
 from gridmill.operations.stack_facts import known_hosts
 from gridmill.plan import plan_site
 
 SCHEMA = "gridmill.inventory/v1"
 SECRET = "GRIDMILL_SECRET_"  # noqa: S105 - how names of variables begin
+ROLES = "gridmill_roles"
+"""Variable of a machine: its roles by phase, in their order; playbooks/site.yml runs them."""
 ALL = ""
 """Stands for the group of all machines of a phase."""
 
@@ -74,6 +78,13 @@ def joined(phases: Mapping[str, Document]) -> dict[str, Any]:
         for name, variable, value in _of_hosts(document, disputed):
             own = hosts[name].setdefault("vars", {})
             own[variable] = both(own[variable], value) if variable in own else value
+    for document in phases.values():
+        phase = phase_of(document["scope"]).name
+        for placed in document.get("roles", ()):
+            role = {"role": role_name(placed), "vars": placed.get("vars", {})}
+            for name in matching(placed.get("hosts", "all"), document):
+                own = hosts[name].setdefault("vars", {})
+                own.setdefault(ROLES, {}).setdefault(phase, []).append(role)
     return {
         "schema": SCHEMA,
         "site": first.site,
@@ -102,6 +113,25 @@ def agreement(phases: Mapping[str, Document]) -> tuple[Assigned, set[str]]:
             if seen[name].setdefault(variable, value) is not value and seen[name][variable] != value:
                 disputed.add(variable)
     return {key: value for key, value in agreed.items() if key[1] not in disputed}, disputed
+
+
+def role_name(placed: Mapping[str, Any]) -> str:
+    """A role as Ansible finds it: of Gridmill's collection, or the folder of a feature from elsewhere."""
+    if feature := placed.get("feature"):
+        return str(role_directory(placed["role"], feature))
+    return f"{COLLECTION}.{placed['role']}"
+
+
+def matching(pattern: str, document: Document) -> list[str]:
+    """The machines of a phase that a placement's pattern names, such as `gpu:!controllers`."""
+    members: dict[str, Iterable[str]] = {name: group["hosts"] for name, group in document["groups"].items()}
+    members |= {"all": document["hosts"]}
+    members["controllers"] = [*members.get("controllers", ()), *document.get("controllers", {})]
+    wanted: set[str] = set()
+    for part in sorted(pattern.split(":"), key=lambda one: one.startswith("!")):  # what is left out, last
+        found = set(members.get(part.removeprefix("!"), ()))
+        wanted = wanted - found if part.startswith("!") else wanted | found
+    return [name for name in document["hosts"] if name in wanted]
 
 
 def both(before: Any, after: Any) -> Any:

@@ -83,7 +83,7 @@ def project_files(name: str, pin: Pin, *, lab: bool, forge: str) -> Iterator[tup
     yield "site.schema.json", File(schema_text(site_schema()).encode())
     yield ".gitignore", template("gitignore")
     secrets = template("secrets-lab.md" if lab else "secrets-site.md").content.rstrip()
-    yield "README.md", File(template("README.md").content.replace(b"SECRETS", secrets))
+    yield "README.md", File(template("README.md.in").content.replace(b"SECRETS", secrets))
     requirement = pin.requirement(lab=lab)
     yield SOURCE, File(f"# What this repository needs; `gridmill pin` changes the line.\n{requirement}\n".encode())
     yield LOCK, File(pin.lock(lab=lab).encode())
