@@ -103,6 +103,8 @@ def wrong(words: list[str], *, whole: bool) -> str:
 
 def wrong_arguments(parser: argparse.ArgumentParser, words: list[str], *, whole: bool) -> str:
     known = subcommands(parser)
+    if words[0] in parser._option_string_actions:
+        return ""
     if words[0] not in known:
         return f"{parser.prog} has no {words[0]}"
     options = known[words[0]]._option_string_actions

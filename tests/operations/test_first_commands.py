@@ -135,7 +135,8 @@ def test_a_wrong_name_is_told_before_what_follows_from_it(
 ) -> None:
     text = (ROOT / "Pulumi.lab.yaml").read_text(encoding="utf-8").replace("name: lab", "name: labb")
     (tmp_path / "Pulumi.foo.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(cli, "ROOT", tmp_path)
+    (tmp_path / "Pulumi.yaml").touch()
+    monkeypatch.chdir(tmp_path)
     status, _, err = run(capsys, "validate", "foo")
     assert status == 1 and "unknown SKU" not in err
     assert "Pulumi.foo.yaml:6: name: labb is not the site of Pulumi.foo.yaml" in err
