@@ -177,21 +177,18 @@ def _ssh(standing: LabSite, node: str, remote: list[str]) -> None:
 
 
 def _logs(standing: LabSite, node: str | None, lines: int) -> int:
+    def console(name: str) -> str:
+        return "\n".join(standing.machine(name).console(lines))
+
     if node is None:
         for name in standing.standing():
-            sys.stdout.write(f"== {name}: console\n{_console(standing, name, lines)}\n")
+            sys.stdout.write(f"== {name}: console\n{console(name)}\n")
         return 0
     name = standing.host(node).name if node not in standing.unplanned() else node
     leader = standing.machine(name).leader()
     if leader is None:
-        sys.stdout.write(f"== {name} is down; its console:\n{_console(standing, name, lines)}\n")
+        sys.stdout.write(f"== {name} is down; its console:\n{console(name)}\n")
         return 0
     journal = ["journalctl", "--no-pager", f"--lines={lines}"]
     os.execvp("nsenter", ["nsenter", f"--target={leader}", "--mount", "--uts", "--pid", "--root", "--", *journal])  # noqa: S606
     return 0
-
-
-def _console(standing: LabSite, name: str, lines: int) -> str:
-    path = standing.paths.machine(name).console
-    text = path.read_bytes().decode(errors="replace") if path.exists() else ""
-    return "\n".join([line for line in text.replace("\r", "").split("\n") if line][-lines:])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
+from gridmill.lab import network
 from gridmill.lab.errors import LabError
 from gridmill.lab.machine import Machine
 from gridmill.lab.processes import run
 from gridmill.lab.site import LabSite, boot_again
 
-_PORT = "host0"  # what systemd-nspawn calls a machine's end of its cable
 _BURST_BYTES = 4096
 _PLACES = {"tbf": "root", "clsact": "clsact"}
 """What makes an end slow and lossy, and where it sits."""
@@ -93,7 +93,7 @@ def _whole(inside: list[str], port: str) -> int | None:
 def both_ends(machine: Machine, name: str) -> list[tuple[list[str], str]]:
     """The two ends of a machine's cable, this host's first: what to run a command with, and the interface there."""
     port = port_of(machine, name)
-    return [([], port), (["nsenter", f"--target={machine.leader()}", "--net"], _PORT)]
+    return [([], port), (["nsenter", f"--target={machine.leader()}", "--net"], network.INSIDE)]
 
 
 def port_of(machine: Machine, name: str) -> str:
@@ -101,9 +101,4 @@ def port_of(machine: Machine, name: str) -> str:
     leader = machine.leader()
     if leader is None:
         raise LabError(f"{name} is off", f"python -m gridmill.lab plug {name}")
-    inside = json.loads(run(["nsenter", f"--target={leader}", "--net", "ip", "-json", "link", "show", "dev", _PORT]))
-    index = inside[0]["link_index"]
-    for link in json.loads(run(["ip", "-json", "link", "show"])):
-        if link["ifindex"] == index:
-            return str(link["ifname"])
-    raise LabError(f"{name}: no interface of this host is the other end of its cable")
+    return network.port_of(leader)

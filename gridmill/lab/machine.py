@@ -122,6 +122,11 @@ class Machine:
             )
         write_process(self.paths.process, pid)
 
+    def console(self, lines: int) -> list[str]:
+        """The last lines that the machine wrote to its console."""
+        text = self.paths.console.read_bytes().decode(errors="replace") if self.paths.console.exists() else ""
+        return [line for line in text.replace("\r", "").split("\n") if line][-lines:]
+
     def groups(self) -> list[Path]:
         """The control groups that the machine runs in."""
         if cgroups.systemd_runs():

@@ -13,6 +13,9 @@ from typing import Any
 from gridmill.lab.errors import LabError
 from gridmill.lab.processes import run
 
+INSIDE = "host0"
+"""What systemd-nspawn calls a machine's end of its cable."""
+_PORT_PREFIX = "vb-"  # and how it begins the name of this host's end
 _INTERFACE_NAME_LENGTH = 15
 _ROUTE_PROTOCOL = "198"  # marks our route among the host's
 _ROUTE_METRIC = "4278198272"
@@ -212,3 +215,28 @@ def _route_exists(interface: IPv4Interface | IPv6Interface) -> bool:
     routes = _ip_json(f"-{interface.version}", "route", "show", "type", "unreachable")
     supernet = str(interface.network)
     return any(route["dst"] == supernet and str(route.get("protocol")) == _ROUTE_PROTOCOL for route in routes)
+
+
+def port_of(leader: int) -> str:
+    """This host's end of the cable of a machine, by its first process."""
+    inside = json.loads(run(["nsenter", f"--target={leader}", "--net", "ip", "-json", "link", "show", "dev", INSIDE]))
+    index = inside[0]["link_index"]
+    for link in _ip_json("link"):
+        if link["ifindex"] == index:
+            return str(link["ifname"])
+    raise LabError(f"process {leader}: no interface of this host is the other end of its machine's cable")
+
+
+def remove_ports(bridge: Bridge, kept: set[str]) -> None:
+    """Remove the ends of cables of machines that were killed: the kernel does so too, but some time later.
+
+    Until then their names are taken, and the same machines can't boot.
+    """
+    for link in _ip_json("link", "show", "master", bridge.name):
+        name = str(link["ifname"])
+        if name.startswith(_PORT_PREFIX) and name not in kept:
+            try:
+                run(["ip", "link", "delete", "dev", name])
+            except LabError:
+                if (Path("/sys/class/net") / name).exists():  # else the kernel was quicker
+                    raise

@@ -21,6 +21,7 @@ _REFRESH_SECONDS = 300.0
 _EXIT_SSH = 255
 _AGAIN = 4
 _PAUSE_SECONDS = 2.0
+_LAST_LINES = 3
 _FAILED = "systemctl list-units --failed --plain --no-legend | cut -d' ' -f1"
 
 
@@ -60,7 +61,11 @@ def _wait(site: LabSite, host: RackedHost) -> list[str]:
     """Units that failed while it booted."""
     started = site.progress.seconds()
     logs = f"see: python -m gridmill.lab logs {host.name}"
-    if not wait_for_port(host.address, seconds=_BOOT_SECONDS):
+    machine = site.machine(host.name)
+    if not wait_for_port(host.address, seconds=_BOOT_SECONDS, runs=lambda: machine.running() is not None):
+        if machine.running() is None:
+            said = "; ".join(machine.console(_LAST_LINES))
+            raise LabError(f"{host.name} ended while it booted, and said last: {said or 'nothing'}", logs)
         raise LabError(f"{host.name}: no SSH at {host.address} within {_BOOT_SECONDS:.0f} s", logs)
     command = f"systemctl is-system-running --wait; {_FAILED}"
     until = time.monotonic() + _BOOT_SECONDS

@@ -253,6 +253,8 @@ def write_known_hosts(site: LabSite) -> None:
 
 
 def _start(site: LabSite, hosts: Sequence[RackedHost]) -> None:
+    leaders = [site.machine(name).leader() for name in site.standing()]
+    network.remove_ports(site.bridge, {network.port_of(leader) for leader in leaders if leader})
     for host in hosts:
         site.machine(host.name).boot(bridge=site.bridge.name, packages=site.paths.packages)
         site.progress.line(host.name, "booting")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from gridmill.lab.errors import LabError
@@ -62,11 +63,11 @@ def port_answers(address: str, *, timeout: float = 0.5) -> bool:
         return False
 
 
-def wait_for_port(address: str, *, seconds: float) -> bool:
-    """Wait until an SSH server greets; False when none did within that many seconds."""
+def wait_for_port(address: str, *, seconds: float, runs: Callable[[], bool]) -> bool:
+    """Wait until an SSH server greets; False when none did within that many seconds, or the machine runs no more."""
     deadline = time.monotonic() + seconds
     while not port_answers(address):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or not runs():
             return False
         time.sleep(_POLL_SECONDS)
     return True

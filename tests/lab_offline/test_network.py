@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gridmill.lab import network
+from gridmill.lab.errors import LabError
 from gridmill.lab.network import Bridge, bridge_name, bring_up, find_clash, mac_address
 
 BRIDGE = Bridge("gm-lab", "198.18.0.1", "198.18.0.0/20", "Gridmill lab 'lab' of /state/lab")
@@ -115,3 +116,19 @@ def test_nothing_leaves_before_the_bridge_stands(monkeypatch: pytest.MonkeyPatch
         "ip addr add 2001:2::1/56 dev gm-lab",
         "ip link set dev gm-lab up",
     ]
+
+
+def test_cables_of_machines_that_were_killed_are_removed_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports = [{"ifname": name} for name in ("vb-lab-one", "vb-lab-two", "vb-gone", "gmm-meters")]
+    removed: list[str] = []
+
+    def delete(command: list[str]) -> str:
+        removed.append(command[-1])
+        if command[-1] == "vb-gone":
+            raise LabError("Cannot find device")
+        return ""
+
+    monkeypatch.setattr(network, "_ip_json", lambda *arguments: ports)
+    monkeypatch.setattr(network, "run", delete)
+    network.remove_ports(BRIDGE, {"vb-lab-two"})
+    assert removed == ["vb-lab-one", "vb-gone"], "the kernel may be quicker"

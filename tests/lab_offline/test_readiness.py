@@ -24,13 +24,15 @@ def site(answers: dict[str, list[str]], asked: list[str]) -> LabSite:
         asked.append(f"{address} {'starts' if 'start $units' in command else 'waits'}")
         return subprocess.CompletedProcess([], 0, answers[address].pop(0), "")
 
-    made: Any = SimpleNamespace(access=SimpleNamespace(run=run), progress=Progress(), paths=None)
+    made: Any = SimpleNamespace(
+        machine=lambda name: None, access=SimpleNamespace(run=run), progress=Progress(), paths=None
+    )
     return cast("LabSite", made)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "wait_for_port", lambda address, seconds: True)
+    monkeypatch.setattr(readiness, "wait_for_port", lambda address, seconds, runs: True)
     monkeypatch.setattr(readiness, "_PAUSE_SECONDS", 0)
 
 
