@@ -62,7 +62,7 @@ def test_two_sites_of_one_program(tmp_path: Path, engine: Engine) -> None:
     data.write_text(text.replace('"15 kW", racks=1', '"25 kW", racks=2'), encoding="utf-8")
     refused = fleet.run("up", "--yes", "--skip-preview", "--stack", "conformance", status=None)
     assert refused.status != 0 and "1 problem in the definition of site hgl1" in refused.output
-    assert "grid.connection: the pods' budgets, 25 kW of IT load, are 31.25 kW at the meter" in refused.output
+    assert "grid.connection: the pods' budgets, 25 kW of IT load, need 31.25 kW at the meter" in refused.output
     data.write_text(text.replace('"3x40A", "15 kW", racks=1', '"3x63A", "25 kW", racks=2'), encoding="utf-8")
     again = fleet.run("preview", "--diff", "--stack", "conformance").output
     assert "hgl1: power: at the meter 13 -> 25 kW" in again and "ems1-pod-a" not in again
